@@ -1,0 +1,1 @@
+"""The plugins that come with LEARNAE, registered through the same door as strangers'."""

@@ -1,0 +1,1 @@
+"""The operator's rows: tables read in chunks, split by a keyed hash, shuffled on disk, cut into dataslices."""

@@ -1,0 +1,1 @@
+"""What plugins provide: the four capabilities, how they register, and what they are given when opened."""

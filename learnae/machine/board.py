@@ -1,0 +1,215 @@
+"""What the peer believes of the others: the latest valid announcement for each author and subject, and what follows from it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from learnae.machine.effects import Announce
+from learnae.machine.memory import Charges
+from learnae.machine.notebook import Notebook, board_key
+from learnae.values.announcements import Content, HashlistOffer, ModelOffer, Presence, SignedAnnouncement, SliceUse
+from learnae.values.ids import Digest, PeerId
+from learnae.values.journal import ContentRefused, PeerQuarantined, PeerSeen
+
+ENTRY_BYTES: Final = 1_024
+"""More than a typical entry of a board file takes; it bounds how many there can be."""
+
+
+class Verdict(StrEnum):
+    """What became of an announcement."""
+
+    NEW = "new"
+    """It is on the board now."""
+    KNOWN = "known"
+    """The board has it, or something later."""
+    UNWANTED = "unwanted"
+    """Its author is not admitted, is quarantined, or has used up its share of the board."""
+    CLONE = "clone"
+    """It bears this peer's signature, and this peer did not make it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A model that somebody offers."""
+
+    author: PeerId
+    content: ModelOffer
+
+
+class Board:
+    """Merges announcements, in any order and any number of times, to the same result."""
+
+    def __init__(self, notebook: Notebook) -> None:
+        self._notebook = notebook
+        self._authors: dict[PeerId, int] = {}
+        self._uses: dict[Digest, dict[PeerId, int]] = {}
+        self._offers: dict[PeerId, ModelOffer] = {}
+        self.version = 0
+        for signed in notebook.memory.board.values():
+            self._index(signed, is_subject_new=True)
+
+    @property
+    def peers(self) -> int:
+        """How many peers were ever heard of, this one included."""
+        return len(self._authors.keys() | {self._notebook.rules.peer})
+
+    def merge(self, signed: SignedAnnouncement) -> Verdict:  # noqa: PLR0911 - one verdict a line
+        """Take an announcement in, if it is new and wanted. Presence and everything else are treated alike."""
+        announcement = signed.announcement
+        author, key = announcement.author, board_key(announcement)
+        known = self._notebook.memory.board.get(key)
+        if author == self._notebook.rules.peer:
+            return self._merge_own(signed, known)
+        if not self.is_admitted(author) or not self._is_within_terms(signed):
+            return Verdict.UNWANTED
+        if known is not None and _rank(signed) <= _rank(known):
+            return Verdict.KNOWN
+        limits = self._notebook.rules.limits
+        if author not in self._authors and len(self._authors) >= limits.peers:
+            return Verdict.UNWANTED
+        if known is None and self._authors.get(author, 0) >= limits.subjects_per_peer:
+            return Verdict.UNWANTED
+        if known is None and len(self._notebook.memory.board) >= limits.board_bytes // ENTRY_BYTES:
+            return Verdict.UNWANTED
+        is_stranger = author not in self._authors
+        self._put(key, signed, known)
+        if is_stranger:
+            self._notebook.note(PeerSeen(author, self.peers))
+        return Verdict.NEW
+
+    def _merge_own(self, signed: SignedAnnouncement, known: SignedAnnouncement | None) -> Verdict:
+        """Meet an own announcement: an echo, a memory that the state folder lost, or the work of a copied state folder."""
+        core = self._notebook.core
+        sequence = signed.announcement.sequence
+        if core.recovering:
+            if sequence > core.sequence:
+                self._notebook.change_core(sequence=sequence)
+            if known is None or _rank(signed) > _rank(known):
+                self._put(board_key(signed.announcement), signed, known)
+                return Verdict.NEW
+            return Verdict.KNOWN
+        if sequence > core.sequence:
+            return Verdict.CLONE
+        if known is not None and known.announcement.sequence == sequence and known != signed:
+            return Verdict.CLONE
+        return Verdict.KNOWN
+
+    def _put(self, key: str, signed: SignedAnnouncement, known: SignedAnnouncement | None) -> None:
+        self._notebook.put("board", key, signed)
+        self._index(signed, is_subject_new=known is None)
+
+    def announce(self, content: Content) -> None:
+        """Sign a statement, put it on the board, and send it."""
+        signed = self._notebook.sign(content)
+        key = board_key(signed.announcement)
+        self._put(key, signed, self._notebook.memory.board.get(key))
+        self._notebook.order(Announce(signed))
+
+    def announce_again(self, *subjects: str) -> None:
+        """Send what the board has of the own statements, or sign them anew where their number was overtaken elsewhere."""
+        for subject in subjects:
+            signed = self._notebook.memory.board.get(f"{self._notebook.rules.peer}/{subject}")
+            if signed is not None:
+                self._notebook.order(Announce(signed))
+
+    def _index(self, signed: SignedAnnouncement, *, is_subject_new: bool) -> None:
+        announcement = signed.announcement
+        author = announcement.author
+        self._authors[author] = self._authors.get(author, 0) + int(is_subject_new)
+        if not isinstance(announcement.content, Presence):
+            self.version += 1
+        match announcement.content:
+            case ModelOffer() as offer:
+                self._offers[author] = offer
+            case SliceUse(slice=digest, uses=uses):
+                counts = self._uses.setdefault(digest, {})
+                counts[author] = max(uses, counts.get(author, 0))
+            case _ if announcement.subject == "model":
+                self._offers.pop(author, None)
+            case _:
+                pass
+
+    def is_admitted(self, author: PeerId) -> bool:
+        """Say whether what this author signs counts."""
+        rules = self._notebook.rules
+        return (not rules.allow or author in rules.allow) and self.charges(author) < rules.limits.quarantine_after
+
+    def _is_within_terms(self, signed: SignedAnnouncement) -> bool:
+        """Say whether the session's terms know such a statement."""
+        return self._notebook.rules.sharing_allowed or not isinstance(signed.announcement.content, HashlistOffer | SliceUse)
+
+    def charges(self, author: PeerId) -> int:
+        """Count an author's bad contents."""
+        charged = self._notebook.memory.charges.get(author)
+        return charged.count if charged else 0
+
+    def charge(self, author: PeerId, kind: str, digest: Digest, reason: str) -> None:
+        """Charge an author with bad content, and never look at that content again."""
+        charges = self.charges(author) + 1
+        self._notebook.put("charges", author, Charges(charges))
+        self._notebook.put("refused", digest, Charges(1))
+        self._notebook.note(ContentRefused(kind, digest, author, reason, charges))
+        if charges == self._notebook.rules.limits.quarantine_after:
+            self._notebook.note(PeerQuarantined(author))
+
+    def is_refused(self, digest: Digest) -> bool:
+        """Say whether this content was seen to be bad."""
+        return digest in self._notebook.memory.refused
+
+    def offers(self) -> Iterator[Offer]:
+        """Yield the models that others offer, by author; refused ones and those of unwanted authors are left out."""
+        own = self._notebook.rules.peer
+        for author in sorted(self._offers):
+            offer = self._offers[author]
+            if author != own and self.is_admitted(author) and not self.is_refused(offer.record.digest):
+                yield Offer(author, offer)
+
+    def hashlists(self) -> Iterator[tuple[PeerId, HashlistOffer]]:
+        """Yield the hashlists that others offer, by author."""
+        board = self._notebook.memory.board
+        for author in sorted(self._authors):
+            signed = board.get(f"{author}/hashlist")
+            if signed is None or author == self._notebook.rules.peer or not self.is_admitted(author):
+                continue
+            content = signed.announcement.content
+            if isinstance(content, HashlistOffer) and not self.is_refused(content.digest):
+                yield author, content
+
+    def presences(self) -> Iterator[tuple[PeerId, Presence]]:
+        """Yield the presences of the others, by author."""
+        board = self._notebook.memory.board
+        for author in sorted(self._authors):
+            signed = board.get(f"{author}/presence")
+            if signed is not None and author != self._notebook.rules.peer and self.is_admitted(author):
+                content = signed.announcement.content
+                if isinstance(content, Presence):
+                    yield author, content
+
+    def network_uses(self, digest: Digest) -> int:
+        """Count the uses of a slice by everybody, as far as they are known; at most ``passes`` count for each peer."""
+        rules = self._notebook.rules
+        own = self._notebook.memory.uses.get(digest)
+        counts = dict(self._uses.get(digest, {}))
+        counts[rules.peer] = max(own.begun if own else 0, counts.get(rules.peer, 0))
+        return sum(min(uses, rules.passes) for uses in counts.values())
+
+    def own_uses(self, digest: Digest) -> int:
+        """Count the passes that this peer began, those that only others remember included."""
+        own = self._notebook.memory.uses.get(digest)
+        return max(own.begun if own else 0, self._uses.get(digest, {}).get(self._notebook.rules.peer, 0))
+
+    def shareable(self) -> tuple[SignedAnnouncement, ...]:
+        """Return what goes into the board file: everything but presences, and nothing of quarantined authors."""
+        return tuple(
+            signed
+            for signed in self._notebook.memory.board.values()
+            if not isinstance(signed.announcement.content, Presence) and self.is_admitted(signed.announcement.author)
+        )
+
+
+def _rank(signed: SignedAnnouncement) -> tuple[int, bytes]:
+    """Order one author's announcements on one subject; between two of one number the bytes decide: merging has one result."""
+    return signed.announcement.sequence, msgspec.json.encode(signed)

@@ -1,0 +1,194 @@
+"""Averaging, exploring and adopting: which remote models, and what becomes of the result (paper, section 4.3)."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from learnae.averaging.judging import is_better, merit
+from learnae.averaging.partners import choose_partners, remote_share
+from learnae.machine.board import Board, Offer
+from learnae.machine.effects import Fold
+from learnae.machine.fetching import Backoff
+from learnae.machine.memory import Own, Tried
+from learnae.machine.notebook import Notebook
+from learnae.values.announcements import ModelRecord
+from learnae.values.choices import Cycle
+from learnae.values.ids import Digest, PeerId
+from learnae.values.scores import Score
+
+ADOPT: Final = "adopt"
+MAX_TRIED: Final = 100_000
+MAX_ADOPTION_ATTEMPTS: Final = 3
+
+
+@dataclass(slots=True)
+class Attempt:
+    """An averaging, exploring or adopting cycle under way.
+
+    Attributes:
+        base: The best model of the cycle so far: the own one, or an average that was better.
+        left: Offers still to be folded in.
+        now: The offer being folded in.
+        folded: Records of those that made the base better.
+        partners: Authors of all that were tried.
+        tried: The latest score.
+    """
+
+    kind: Cycle
+    base: Own
+    left: list[Offer]
+    now: Offer
+    folded: list[ModelRecord] = field(default_factory=list)
+    partners: list[PeerId] = field(default_factory=list)
+    tried: Score | None = None
+
+
+class Folding:
+    """Chooses partners, and keeps a result only if it is strictly better on the same validation rows."""
+
+    def __init__(self, notebook: Notebook, board: Board) -> None:
+        self._notebook = notebook
+        self._board = board
+        self._backoff = Backoff(notebook.rules.retry_s)
+        self.attempt: Attempt | None = None
+
+    def eligible(self, *, only_better: bool) -> list[Offer]:
+        """List the offers worth averaging with: one for each model, not the own, not tried, not failing just now.
+
+        Args:
+            only_better: Only those that report a better score than the own one.
+        """
+        own, now_s = self._notebook.own, self._notebook.now_s
+        chosen: dict[Digest, Offer] = {}
+        for offer in self._board.offers():
+            record = offer.content.record
+            if record.digest == own.model or record.digest in chosen or self._is_tried(own, record.digest, _average(0)):
+                continue
+            if self._backoff.is_due(record.digest, now_s) and (not only_better or self._promises(record)):
+                chosen[record.digest] = offer
+        return list(chosen.values())
+
+    def _promises(self, record: ModelRecord) -> bool:
+        """Say whether a record reports a better score than the own model's; what is not scored yet promises nothing."""
+        own, rules = self._notebook.own, self._notebook.rules
+        return own.score is not None and is_better(rules.judge, rules.min_gain, record.score, own.score)
+
+    def begin(self, kind: Cycle, eligible: list[Offer]) -> None:
+        """Begin to average or explore with some of the offers."""
+        rules = self._notebook.rules
+        chosen = choose_partners(rules.averaging, rules.soup_size, eligible, self._notebook.draw)
+        self._start(kind, list(chosen))
+
+    def adoptable(self, attempts: int) -> Offer | None:
+        """Return the model to adopt, if it scores better: the one with the highest reported score, or, after a failure, the next.
+
+        Args:
+            attempts: How many were attempted since the peer came to rest.
+        """
+        if attempts >= MAX_ADOPTION_ATTEMPTS:
+            return None
+        rules = self._notebook.rules
+        best_first = sorted(
+            self._board.offers(), key=lambda offer: (-merit(rules.judge, offer.content.record.score), offer.content.record.digest)
+        )
+        own, now_s = self._notebook.own, self._notebook.now_s
+        for rank, offer in enumerate(best_first[:MAX_ADOPTION_ATTEMPTS]):
+            digest = offer.content.record.digest
+            if rank > 0 and not self._promises(offer.content.record):
+                return None
+            if digest == own.model or self._is_tried(own, digest, ADOPT) or not self._backoff.is_due(digest, now_s):
+                continue
+            return offer
+        return None
+
+    def begin_adoption(self, offer: Offer) -> None:
+        """Begin to look at a remote model as it is."""
+        self._start(Cycle.ADOPT, [offer])
+
+    def _start(self, kind: Cycle, offers: list[Offer]) -> None:
+        self.attempt = Attempt(kind, self._notebook.own, offers[1:], offers[0])
+        self._order(self.attempt)
+
+    def _order(self, attempt: Attempt) -> None:
+        offer = attempt.now
+        attempt.partners.append(offer.author)
+        share = 1.0 if attempt.kind is Cycle.ADOPT else remote_share(len(attempt.folded))
+        self._notebook.order(Fold(attempt.base.model, offer.content.record, offer.author, offer.content.locators, share))
+
+    def folded(self, model: Digest, validation: Digest, score: Score) -> bool:
+        """Judge a result; return whether the cycle goes on with another offer.
+
+        A result on other rows than the base's cannot be compared: it is dropped, and what was attempted may be tried again.
+        """
+        attempt = self._current()
+        record = attempt.now.content.record
+        self._backoff.succeeded(record.digest)
+        if validation != attempt.base.validation:
+            return False
+        attempt.tried = score
+        self._mark_tried(attempt.base, record.digest, ADOPT if attempt.kind is Cycle.ADOPT else _average(len(attempt.folded)))
+        rules = self._notebook.rules
+        if attempt.base.score is not None and is_better(rules.judge, rules.min_gain, score, attempt.base.score):
+            attempt.folded.append(record)
+            attempt.base = Own(model, self._maturity(attempt), score, validation)
+        return self._next(attempt)
+
+    def _maturity(self, attempt: Attempt) -> int:
+        """Return an adopted model's own maturity, or one more than an average's largest parent's."""
+        parents = [record.maturity for record in attempt.folded]
+        return parents[0] if attempt.kind is Cycle.ADOPT else max(self._notebook.own.maturity, *parents) + 1
+
+    def failed(self, reason: str, *, wrong: bool) -> bool:
+        """The offer's model did not come; return whether the cycle goes on with another."""
+        attempt = self._current()
+        digest = attempt.now.content.record.digest
+        if wrong:
+            self._board.charge(attempt.now.author, "model", digest, reason)
+        else:
+            self._backoff.failed(digest, self._notebook.now_s)
+        return self._next(attempt)
+
+    def _next(self, attempt: Attempt) -> bool:
+        while attempt.left:
+            offer = attempt.left.pop(0)
+            if not self._board.is_refused(offer.content.record.digest):
+                attempt.now = offer
+                self._order(attempt)
+                return True
+        return False
+
+    def end(self) -> Attempt:
+        """End the cycle and return what it came to."""
+        attempt = self._current()
+        self.attempt = None
+        return attempt
+
+    def _current(self) -> Attempt:
+        assert self.attempt is not None, "the transition table lets results come only while an attempt is under way"  # noqa: S101
+        return self.attempt
+
+    def _is_tried(self, own: Own, remote: Digest, operation: str) -> bool:
+        return _tried_key(own, remote, operation) in self._notebook.memory.tried
+
+    def _mark_tried(self, own: Own, remote: Digest, operation: str) -> None:
+        tried = self._notebook.memory.tried
+        self._notebook.put("tried", _tried_key(own, remote, operation), Tried(self._notebook.core.cycle))
+        if len(tried) > MAX_TRIED:
+            self._notebook.remove("tried", next(iter(tried)))
+
+    def is_news(self, digest: Digest) -> bool:
+        """Say whether a model that was offered just now is worth waking for."""
+        own = self._notebook.own
+        return digest != own.model and not self._is_tried(own, digest, _average(0)) and not self._board.is_refused(digest)
+
+    def next_due_s(self, now_s: float) -> float | None:
+        """Return when the next failed fetch may be repeated."""
+        return self._backoff.next_due_s(now_s)
+
+
+def _average(folded: int) -> str:
+    return f"average/{folded}"
+
+
+def _tried_key(own: Own, remote: Digest, operation: str) -> str:
+    """Key an attempt by all that its outcome depends on."""
+    return f"{own.model}/{remote}/{operation}/{own.validation}"

@@ -1,0 +1,398 @@
+"""The peer's algorithm (architecture, section 5; paper, section 4): events in, effects out."""
+
+from learnae.averaging.judging import is_better
+from learnae.errors import IllegalTransitionError
+from learnae.machine import events
+from learnae.machine.board import Board, Verdict
+from learnae.machine.catching import CatchingUp
+from learnae.machine.effects import BestImproved, Effect, Halt, KeepOnly, Score, Train
+from learnae.machine.folding import Folding
+from learnae.machine.memory import KnownSlice, Memory, Own, QueuedPass
+from learnae.machine.notebook import Notebook, Sign, board_key
+from learnae.machine.offering import Offering
+from learnae.machine.rules import Rules
+from learnae.machine.slices import Slices
+from learnae.machine.transitions import RESTING, TRANSITIONS
+from learnae.values import scores
+from learnae.values.announcements import HashlistOffer, ModelOffer, ModelRecord, SignedAnnouncement, SliceUse
+from learnae.values.choices import Cycle, Phase, Role
+from learnae.values.ids import Digest, PeerId
+from learnae.values.journal import (
+    CycleEnded,
+    FetchFailed,
+    FileFetched,
+    ModelScored,
+    Notice,
+    PhaseChanged,
+    ReadingsReceived,
+)
+
+CLONED = (
+    "another process signs with this peer's key: its state folder was copied, or an old copy of it was restored. "
+    "Let only one of them run; a copy becomes a peer of its own when its identity.key and peer.sqlite are removed"
+)
+RECOVERY_INTERVALS = 4
+"""Presence intervals during which a peer that lost its state listens for what others remember of it."""
+
+
+class Machine:
+    """One peer's decisions. It knows no clock, no file, no network: time comes with each event, bytes never do.
+
+    Not thread-safe. After an exception other than ``IllegalTransitionError`` it must not be used any more.
+    """
+
+    def __init__(self, rules: Rules, memory: Memory, sign: Sign) -> None:
+        """Make a machine, or go on with one from what its ``Save`` effects made durable.
+
+        Args:
+            rules: What it is told once.
+            memory: Empty for a new peer; the machine owns it from now on.
+            sign: Signs an announcement with the peer's key.
+        """
+        self._notebook = Notebook(rules, memory, sign)
+        self._board = Board(self._notebook)
+        self._slices = Slices(self._notebook, self._board)
+        self._folding = Folding(self._notebook, self._board)
+        self._offering = Offering(self._notebook, self._board)
+        self._catching = CatchingUp(self._notebook, self._board, self._offering)
+        self._phase = Phase.NEW
+        self._validation: Digest | None = None
+        self._training: tuple[QueuedPass, ...] = ()
+        self._cycle_began_s = 0.0
+        self._last_news_s = 0.0
+        self._adoptions = 0
+        self._recovers_until_s = 0.0
+
+    @property
+    def phase(self) -> Phase:
+        """Where it stands."""
+        return self._phase
+
+    @property
+    def own(self) -> Own:
+        """The own model."""
+        return self._notebook.own
+
+    @property
+    def cycle(self) -> int:
+        """How many work cycles ended."""
+        return self._notebook.core.cycle
+
+    @property
+    def peers(self) -> int:
+        """How many peers were ever heard of, this one included."""
+        return self._board.peers
+
+    @property
+    def queued(self) -> int:
+        """How many passes over dataslices are queued."""
+        return len(self._notebook.memory.queue)
+
+    def is_known(self, signed: SignedAnnouncement) -> bool:
+        """Say whether exactly this announcement is on the board."""
+        return self._notebook.memory.board.get(board_key(signed.announcement)) == signed
+
+    def own_slices(self) -> tuple[KnownSlice, ...]:
+        """Return the slices that this peer cut."""
+        return self._slices.own()
+
+    def network_uses(self, digest: Digest) -> int:
+        """Count the uses of a slice by everybody, as far as this peer knows."""
+        return self._board.network_uses(digest)
+
+    def handle(self, event: events.Event, now_s: float) -> tuple[Effect, ...]:
+        """Take an event in and say what is to be done.
+
+        Args:
+            event: What happened.
+            now_s: When, in seconds on a monotonic clock of the driver's; never less than before.
+
+        Returns:
+            Effects. Those that save come first and are to be made durable together before any other is carried out.
+
+        Raises:
+            IllegalTransitionError: The phase does not allow this event; nothing was changed.
+        """
+        if (self._phase, type(event)) not in TRANSITIONS:
+            raise IllegalTransitionError(f"{type(event).__name__} cannot happen while {self._phase}")
+        self._notebook.now_s = now_s
+        before = self._phase
+        self._take_in(event)
+        if self._phase in RESTING:
+            self._decide()
+        if self._phase is not before:
+            self._notebook.note(PhaseChanged(before, self._phase, self.cycle))
+        return self._notebook.take()
+
+    def wake_at(self, now_s: float) -> float | None:
+        """Return the next moment, after now, at which ``TimePassed`` is due; ``None`` if only events can change anything."""
+        if self._phase in (Phase.NEW, Phase.STOPPED):
+            return None
+        due = [
+            self._offering.next_due_s(),
+            self._slices.next_due_s(now_s),
+            self._folding.next_due_s(now_s),
+            self._catching.next_due_s(now_s),
+            self._last_news_s + self._notebook.rules.quiet_period_s if self._phase in (Phase.IDLE, Phase.WAITING) else None,
+        ]
+        return min((due_s for due_s in due if due_s is not None and due_s > now_s), default=None)
+
+    def _take_in(self, event: events.Event) -> None:  # noqa: C901, PLR0912 - one line for each event, nothing nested
+        match event:
+            case events.Started():
+                self._start(event)
+            case events.StopRequested():
+                self._offering.leave()
+                self._phase = Phase.STOPPED
+            case events.TimePassed():
+                self._pass_time()
+            case events.ValidationGathered():
+                self._validation = event.validation
+                self._last_news_s = self._notebook.now_s
+            case events.OwnScored():
+                self._own_scored(event)
+            case events.ModelTrained():
+                self._trained(event)
+            case events.TrainingFailed():
+                self._training_failed(event)
+            case events.ModelFolded():
+                self._folded(event)
+            case events.FoldFailed():
+                self._fold_failed(event)
+            case events.Heard():
+                self._merge((event.signed,))
+                self._catching.pass_time()
+            case events.BoardFetched():
+                self._board_fetched(event)
+            case events.FetchFailed():
+                self._fetch_failed(event)
+            case events.ReadingsArrived():
+                self._notebook.note(ReadingsReceived(event.sensor, event.accepted, event.rejected))
+                self._last_news_s = self._notebook.now_s
+            case events.FileStored():
+                self._offering.stored(event)
+            case events.StoreFailed():
+                self._store_failed(event)
+            case _:
+                self._slices_changed(event)
+
+    def _start(self, event: events.Started) -> None:
+        now_s = self._notebook.now_s
+        rules = self._notebook.rules
+        self._last_news_s = now_s
+        if event.recovering:
+            self._notebook.change_core(recovering=True)
+        self._recovers_until_s = now_s + RECOVERY_INTERVALS * rules.presence_interval_s
+        self._offering.resume()
+        if not rules.sharing and self._slices.withdraw():
+            self._offering.withdraw_hashlist()
+        self._board.announce_again("model", "hashlist")
+        if rules.sharing and self._slices.unshared():
+            self._slices.share()
+        self._offering.publish_model()
+        self._slices.gather_validation()
+        self._pass_time()
+        self._rest()
+
+    def _pass_time(self) -> None:
+        if self._notebook.core.recovering and self._notebook.now_s >= self._recovers_until_s:
+            self._notebook.change_core(recovering=False)
+        self._offering.pass_time()
+        self._catching.pass_time()
+        self._slices.fetch()
+
+    def _slices_changed(self, event: events.Event) -> None:
+        is_news = True
+        match event:
+            case events.SlicesCut(slices=cut):
+                is_news = self._slices.cut(cut)
+            case events.SlicesStored(entries=entries):
+                self._slices.shared(entries)
+                is_news = False
+            case events.HashlistFetched(author=author, digest=digest, entries=entries):
+                self._notebook.note(FileFetched("hashlist", digest, author, event.size))
+                is_news = self._slices.hashlist_fetched(author, digest, entries)
+            case events.SliceFetched(author=author, digest=digest, rows=rows):
+                self._notebook.note(FileFetched("slice", digest, author, event.size))
+                self._slices.slice_fetched(author, digest, rows)
+            case _:
+                raise AssertionError(event)  # pragma: no cover - the transition table knows every event
+        if is_news:
+            self._last_news_s = self._notebook.now_s
+        self._slices.fetch()
+
+    def _merge(self, entries: tuple[SignedAnnouncement, ...]) -> None:
+        for signed in entries:
+            match self._board.merge(signed):
+                case Verdict.CLONE:
+                    self._notebook.order(Halt(CLONED))
+                    self._phase = Phase.STOPPED
+                    return
+                case Verdict.NEW if signed.announcement.author == self._notebook.rules.peer:
+                    self._offering.publish_model()
+                case Verdict.NEW if self._is_news(signed):
+                    self._last_news_s = self._notebook.now_s
+                case _:
+                    pass
+        self._slices.fetch()
+
+    def _is_news(self, signed: SignedAnnouncement) -> bool:
+        """Say whether an announcement is worth waking for; mere presence is not."""
+        is_feeder = self._notebook.rules.role is Role.FEEDER
+        match signed.announcement.content:
+            case ModelOffer(record=record):
+                return is_feeder or self._folding.is_news(record.digest)
+            case HashlistOffer():
+                return self._notebook.rules.takes_slices
+            case SliceUse():
+                return is_feeder
+            case _:
+                return False
+
+    def _board_fetched(self, event: events.BoardFetched) -> None:
+        self._notebook.note(FileFetched("board", event.digest, event.author, event.size))
+        self._catching.fetched(event.author, event.digest)
+        self._merge(event.entries)
+
+    def _fetch_failed(self, event: events.FetchFailed) -> None:
+        if event.wrong:
+            self._board.charge(event.author, event.kind, event.digest, event.reason)
+        else:
+            self._notebook.note(FetchFailed(event.kind, event.digest, event.author, event.reason))
+        if event.kind is events.FileKind.BOARD:
+            self._catching.failed(event.digest)
+        elif event.wrong:
+            self._slices.content_refused(event.digest)
+        else:
+            self._slices.fetch_failed(event.digest)
+
+    def _store_failed(self, event: events.StoreFailed) -> None:
+        self._notebook.note(Notice(f"cannot offer {event.kind} {event.digest[:8]} now, trying again: {event.reason}"))
+        self._offering.store_failed(event.kind)
+
+    def _own_scored(self, event: events.OwnScored) -> None:
+        own = Own(event.model, self.own.maturity, event.score, event.validation)
+        self._notebook.change_core(own=own)
+        self._notebook.note(ModelScored(event.model, event.score))
+        self._note_best()
+        self._offering.publish_model()
+        self._rest()
+
+    def _trained(self, event: events.ModelTrained) -> None:
+        before = self.own
+        self._notebook.save_model(Own(event.model, before.maturity + 1, event.score, event.validation))
+        self._slices.complete(self._training)
+        self._end_cycle(Cycle.TRAIN, before, event.score, (), self._training[0].slice)
+
+    def _training_failed(self, event: events.TrainingFailed) -> None:
+        self._notebook.note(Notice(f"training made no model: {event.reason}"))
+        slice_ = self._training[0].slice
+        for digest in event.lost:
+            self._slices.lost(digest)
+        if not event.lost:
+            self._slices.complete(self._training)
+        self._end_cycle(Cycle.TRAIN, self.own, None, (), slice_)
+
+    def _folded(self, event: events.ModelFolded) -> None:
+        attempt = self._folding.attempt
+        if attempt is not None and event.size:
+            self._notebook.note(FileFetched("model", attempt.now.content.record.digest, attempt.now.author, event.size))
+        if not self._folding.folded(event.model, event.validation, event.score):
+            self._end_fold()
+
+    def _fold_failed(self, event: events.FoldFailed) -> None:
+        attempt = self._folding.attempt
+        if attempt is not None and not event.wrong:
+            self._notebook.note(FetchFailed("model", attempt.now.content.record.digest, attempt.now.author, event.reason))
+        if not self._folding.failed(event.reason, wrong=event.wrong):
+            self._end_fold()
+
+    def _end_fold(self) -> None:
+        attempt = self._folding.end()
+        before = self.own
+        if attempt.base.model != before.model:
+            self._notebook.save_model(attempt.base)
+        self._end_cycle(attempt.kind, before, attempt.tried, tuple(attempt.partners), None)
+
+    def _end_cycle(
+        self, kind: Cycle, before: Own, tried: scores.Score | None, partners: tuple[PeerId, ...], slice_: Digest | None
+    ) -> None:
+        own = self.own
+        kept = own != before
+        self._notebook.change_core(cycle=self.cycle + 1)
+        seconds = self._notebook.now_s - self._cycle_began_s
+        self._notebook.note(
+            CycleEnded(kind, self.cycle, before.score, tried, kept, own.model, own.maturity, partners, slice_, seconds)
+        )
+        if kept:
+            self._note_best()
+            self._offering.publish_model()
+        self._notebook.order(KeepOnly(own.model))
+        self._training = ()
+        self._rest()
+
+    def _note_best(self) -> None:
+        own, rules, best = self.own, self._notebook.rules, self._notebook.core.best
+        if own.score is not None and (best is None or is_better(rules.judge, rules.min_gain, own.score, best.score)):
+            record = ModelRecord(own.model, own.score, own.maturity)
+            self._notebook.change_core(best=record)
+            self._notebook.order(BestImproved(record))
+
+    def _rest(self) -> None:
+        self._phase = Phase.IDLE
+
+    def _decide(self) -> None:
+        """Choose the next work cycle, or rest (paper, section 4.3; architecture, section 5, points 3 and 4)."""
+        self._cycle_began_s = self._notebook.now_s
+        if self._notebook.rules.role is Role.FEEDER:
+            self._settle()
+            return
+        if self._validation is None:
+            self._settle()
+            return
+        if self.own.validation != self._validation:
+            self._phase = Phase.SCORING
+            self._notebook.order(Score(self.own.model))
+            return
+        self._slices.drop_overused()
+        can_train = self._slices.is_anything_queued()
+        better = self._folding.eligible(only_better=True)
+        if can_train and better:
+            can_train = self._notebook.chance() < self._notebook.rules.train_probability
+        if can_train:
+            self._begin_training()
+        elif better:
+            self._begin_fold(Cycle.AVERAGE, Phase.AVERAGING)
+        elif self._folding.eligible(only_better=False):
+            self._begin_fold(Cycle.EXPLORE, Phase.EXPLORING)
+        else:
+            self._settle()
+
+    def _begin_training(self) -> None:
+        self._adoptions = 0
+        self._phase = Phase.TRAINING
+        self._training = self._slices.begin()
+        self._notebook.order(Train(self.own.model, tuple(queued.slice for queued in self._training), self._notebook.seed()))
+
+    def _begin_fold(self, kind: Cycle, phase: Phase) -> None:
+        self._adoptions = 0
+        self._phase = phase
+        self._folding.begin(kind, self._folding.eligible(only_better=kind is Cycle.AVERAGE))
+
+    def _settle(self) -> None:
+        """Rest; finish when nothing relevant has come for a while, after a look at the best model of all."""
+        rules = self._notebook.rules
+        is_waiting = rules.role is not Role.FEEDER and self._validation is None
+        if self._phase is Phase.FINISHED:
+            return
+        self._phase = Phase.WAITING if is_waiting else Phase.IDLE
+        is_quiet = self._notebook.now_s - self._last_news_s >= rules.quiet_period_s
+        if not is_quiet or self._board.peers - 1 < rules.expect_peers:
+            return
+        offer = None if is_waiting or rules.role is Role.FEEDER else self._folding.adoptable(self._adoptions)
+        if offer is None:
+            self._phase = Phase.FINISHED
+            return
+        self._adoptions += 1
+        self._phase = Phase.ADOPTING
+        self._folding.begin_adoption(offer)

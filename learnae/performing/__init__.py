@@ -1,0 +1,1 @@
+"""What both drivers share: the effects of the machine carried out, the durable store, the numbers, the journal."""

@@ -1,0 +1,121 @@
+"""Sensors' readings into dataslices (paper, section 4.2): checked, buffered, cut at fixed positions of each stream."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+
+from learnae.codec.seal import Seal
+from learnae.codec.slices import encode_slice
+from learnae.data.readings import ReadingCheck
+from learnae.errors import DamagedError, WorldError
+from learnae.interfaces.sensors import Packet, SensorSource
+from learnae.machine.events import CutSlice, Event, ReadingsArrived, SlicesCut
+from learnae.performing.performer import Pace
+from learnae.performing.shelf import Shelf
+from learnae.performing.store import SensorState
+from learnae.values.ids import SensorId
+from learnae.values.manifest import Manifest
+
+MAX_READINGS = 1_000
+"""How many readings are taken at once: it bounds memory, and lets many sensors take turns."""
+
+MAX_REJECTED = 1_000
+"""So many readings in a row that do not fit the schema end the reading of a stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What one look at a stream came to: events for the machine, and the state to make durable with the first of them.
+
+    ``notice`` is a sentence for the operator, if there is something to say.
+    """
+
+    sensor: SensorId
+    state: SensorState
+    events: tuple[Event, ...]
+    notice: str | None = None
+
+
+class Ingestion:
+    """Reads the streams of one source in turns. Every reader of a stream cuts the same slices."""
+
+    def __init__(
+        self,
+        name: str,
+        source: SensorSource,
+        manifest: Manifest,
+        *,
+        seal: Seal,
+        shelf: Shelf,
+        states: dict[SensorId, SensorState],
+    ) -> None:
+        """Make an ingestion.
+
+        Args:
+            name: The source's provider: streams of two sources are kept apart by it.
+            source: Where readings come from.
+            manifest: The schema and the slice size.
+            seal: Makes digests.
+            shelf: Where slices go.
+            states: How far the streams of all sources were read.
+        """
+        self._name = name
+        self._source = source
+        self._manifest = manifest
+        self._check = ReadingCheck(manifest)
+        self._seal = seal
+        self._shelf = shelf
+        self._states = dict(states)
+
+    async def poll(self, pace: Pace) -> AsyncIterator[Taken]:
+        """Look once at every stream; yield what is new. The caller makes it durable before it goes on.
+
+        Raises:
+            WorldError: The source does not answer.
+            StateError: A slice cannot be written.
+        """
+        for sensor in await pace.within(self._source.sensors()):
+            key = SensorId(f"{self._name}/{sensor}")
+            state = self._states.get(key, SensorState())
+            if state.ended or state.rejected >= MAX_REJECTED:
+                continue
+            try:
+                packet = await pace.within(self._source.read(sensor, state.position, max_readings=MAX_READINGS))
+            except DamagedError as exc:
+                stopped = msgspec.structs.replace(state, ended=True)
+                self._states[key] = stopped
+                yield Taken(key, stopped, (ReadingsArrived(key, 0, 0),), f"sensor {key}: its stream was cut or replaced: {exc}")
+                continue
+            except WorldError:
+                continue
+            if packet.readings or packet.ended:
+                taken = self._take(key, state, packet)
+                self._states[key] = taken.state
+                yield taken
+
+    def _take(self, key: SensorId, state: SensorState, packet: Packet) -> Taken:
+        rows = self._check.rows(packet.readings)
+        rejected = len(packet.readings) - len(rows)
+        columns = len(self._manifest.features) + 1
+        buffered = np.frombuffer(state.buffer, dtype="<f4").reshape(-1, columns)
+        waiting = np.concatenate([buffered, rows])
+        size = self._manifest.slice_size
+        whole = len(waiting) if packet.ended else len(waiting) // size * size
+        cut = tuple(self._cut(waiting[start : min(start + size, whole)]) for start in range(0, whole, size))
+        in_a_row = 0 if len(rows) else state.rejected + rejected
+        after = SensorState(packet.position, waiting[whole:].astype("<f4").tobytes(), packet.ended, in_a_row)
+        arrived = ReadingsArrived(key, len(rows), rejected)
+        notice = None
+        if in_a_row >= MAX_REJECTED:
+            notice = f"sensor {key}: {in_a_row} readings in a row do not fit the schema; it is not read any more"
+        return Taken(key, after, (SlicesCut(cut), arrived) if cut else (arrived,), notice)
+
+    def _cut(self, rows: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> CutSlice:
+        data = encode_slice(np.ascontiguousarray(rows, dtype=np.float32))
+        digest = self._seal.digest(data)
+        self._shelf.put(digest, data)
+        return CutSlice(digest, len(rows))

@@ -1,0 +1,291 @@
+"""The machine's orders carried out: files and messages out, files in, numbers made. Each order gives at most one event."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from learnae.codec.boards import decode_board, encode_board
+from learnae.codec.hashlists import decode_hashlist, encode_hashlist
+from learnae.codec.messages import encode_message
+from learnae.codec.seal import Seal
+from learnae.codec.slices import decode_slice, largest_slice
+from learnae.codec.weights import weights_size
+from learnae.errors import BadContentError, DamagedError, ForgedError, NotFoundError, UsageError, WorldError
+from learnae.interfaces.storage import Storage
+from learnae.interfaces.transport import Transport
+from learnae.machine import effects, events
+from learnae.machine.events import FileKind
+from learnae.performing.shelf import Shelf
+from learnae.performing.workshop import DivergedError, LostSlicesError, Workshop
+from learnae.values.announcements import PROTOCOL, Hashlist, HashlistEntry, SignedAnnouncement
+from learnae.values.ids import Digest, Locator, PeerId, SessionId
+from learnae.values.journal import AnnouncementSent, AnyFact, FileStored, Notice
+from learnae.values.manifest import Manifest
+
+T = TypeVar("T")
+
+
+class Pace(Protocol):
+    """How a driver waits: a real one uses threads and time-outs, a simulated one neither."""
+
+    async def compute(self, job: Callable[[], T]) -> T:
+        """Run a job of the workshop's; one at a time, in order."""
+
+    async def decode(self, job: Callable[[], T]) -> T:
+        """Run a short job that must not wait for the workshop."""
+
+    async def within(self, fetch: Awaitable[T]) -> T:
+        """Wait for a remote operation, but not for ever.
+
+        Raises:
+            UnavailableError: It took too long.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What everybody who performs needs to know."""
+
+    id: SessionId
+    manifest: Manifest
+    seal: Seal
+    peer: PeerId
+
+
+class Performer:
+    """Carries out orders; several may be under way at once."""
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        transport: Transport,
+        storages: Sequence[Storage],
+        workshop: Workshop,
+        shelf: Shelf,
+        pace: Pace,
+        note: Callable[[AnyFact], None],
+        is_known: Callable[[SignedAnnouncement], bool],
+    ) -> None:
+        """Make a performer.
+
+        Args:
+            session: The session and the peer.
+            transport: Where announcements go.
+            storages: Where files come from, by scheme; the first also takes the peer's own.
+            workshop: Does the numbers.
+            shelf: Keeps dataslices.
+            pace: The driver's way of waiting.
+            note: Writes a fact to the journal.
+            is_known: Says whether exactly this announcement was verified before.
+        """
+        self._session = session
+        self._transport = transport
+        self._storages = {storage.scheme: storage for storage in storages}
+        self._storage = storages[0]
+        self._workshop = workshop
+        self._shelf = shelf
+        self._pace = pace
+        self._note = note
+        self._is_known = is_known
+        self._fetched_model: tuple[Digest, bytes] | None = None
+
+    async def perform(self, effect: effects.Effect) -> events.Event | None:  # noqa: PLR0911 - one line for each order
+        """Carry out an order and return what came of it.
+
+        Raises:
+            StateError: The state folder cannot be written.
+        """
+        match effect:
+            case effects.Announce(signed=signed):
+                await self._announce(signed)
+                return None
+            case effects.Score(model=model):
+                judged = await self._pace.compute(lambda: self._workshop.score(model))
+                return events.OwnScored(judged.model, judged.validation, judged.score)
+            case effects.Train():
+                return await self._train(effect)
+            case effects.Fold():
+                return await self._fold(effect)
+            case effects.GatherValidation(slices=slices):
+                return await self._gather(slices)
+            case effects.Fetch():
+                return await self._fetch(effect)
+            case effects.StoreModel() | effects.StoreSlices() | effects.StoreHashlist() | effects.StoreBoard():
+                return await self._store(effect)
+            case effects.Release(locators=locators):
+                await self._release(locators)
+                return None
+            case effects.ForgetSlice(slice=digest):
+                self._shelf.drop(digest)
+                return None
+            case effects.KeepOnly(model=model):
+                self._workshop.keep_only(model)
+                return None
+            case _:
+                raise UsageError(f"{type(effect).__name__} is for the driver")
+
+    async def _announce(self, signed: SignedAnnouncement) -> None:
+        message = encode_message(signed, self._session.seal)
+        subject = signed.announcement.subject
+        try:
+            await self._transport.publish(self._session.seal.slot(self._session.peer, subject), message)
+        except WorldError as exc:
+            # Nothing is lost: the board carries it, and presence repeats that.
+            self._note(Notice(f"cannot announce now: {exc}"))
+        else:
+            self._note(AnnouncementSent(subject, signed.announcement.sequence, len(message)))
+
+    async def _train(self, order: effects.Train) -> events.Event:
+        try:
+            judged = await self._pace.compute(lambda: self._workshop.train(order.model, order.slices, order.seed))
+        except LostSlicesError as exc:
+            return events.TrainingFailed(str(exc), exc.digests)
+        except DivergedError as exc:
+            return events.TrainingFailed(str(exc))
+        return events.ModelTrained(judged.model, judged.validation, judged.score)
+
+    async def _fold(self, order: effects.Fold) -> events.Event:
+        digest, size = order.remote.digest, 0
+        try:
+            if self._fetched_model is not None and self._fetched_model[0] == digest:
+                data = self._fetched_model[1]
+            else:
+                data = await self._get(FileKind.MODEL, digest, order.locators)
+                size = len(data)
+                self._fetched_model = (digest, data)
+            judged = await self._pace.compute(lambda: self._workshop.fold(order.base, data, order.remote_share))
+        except WorldError as exc:
+            return events.FoldFailed(str(exc))
+        except BadContentError as exc:
+            return events.FoldFailed(str(exc), wrong=True)
+        return events.ModelFolded(judged.model, judged.validation, judged.score, size)
+
+    async def _gather(self, slices: tuple[Digest, ...]) -> events.Event | None:
+        try:
+            validation, rows = await self._pace.compute(lambda: self._workshop.validate_on_slices(slices))
+        except LostSlicesError as exc:
+            self._note(Notice(f"cannot validate: {exc}"))
+            return None
+        return events.ValidationGathered(validation, rows)
+
+    async def _fetch(self, order: effects.Fetch) -> events.Event:
+        author, digest = order.author, order.digest
+        try:
+            data = await self._get(order.kind, digest, order.locators)
+            return await self._pace.decode(lambda: self._read(order, data))
+        except WorldError as exc:
+            return events.FetchFailed(order.kind, author, digest, str(exc))
+        except BadContentError as exc:
+            return events.FetchFailed(order.kind, author, digest, str(exc), wrong=True)
+
+    def _read(self, order: effects.Fetch, data: bytes) -> events.Event:
+        author, digest, size = order.author, order.digest, len(data)
+        limits = self._session.manifest.limits
+        match order.kind:
+            case FileKind.BOARD:
+                entries = decode_board(data, session=self._session.id, limits=limits, known=self._is_known)
+                return events.BoardFetched(author, digest, entries, size)
+            case FileKind.HASHLIST:
+                hashlist = decode_hashlist(data, session=self._session.id, limits=limits)
+                return events.HashlistFetched(author, digest, hashlist.entries, size)
+            case _:
+                rows = len(decode_slice(data, self._session.manifest))
+                self._shelf.put(digest, data)
+                return events.SliceFetched(author, digest, rows, size)
+
+    async def _get(self, kind: FileKind, digest: Digest, locators: Sequence[Locator]) -> bytes:
+        """Fetch a file from wherever it is, and return its plaintext, which fits its digest.
+
+        Raises:
+            WorldError: It cannot be had now.
+        """
+        seal = self._session.seal
+        failure: WorldError = NotFoundError(f"no storage here reads {', '.join(locators)}")
+        for locator in locators:
+            storage = self._storages.get(locator.partition(":")[0])
+            if storage is None:
+                continue
+            try:
+                data = await self._pace.within(storage.get(locator, max_bytes=self._most_bytes(kind) + seal.overhead))
+                return await self._pace.decode(lambda data=data: self._opened(kind, digest, data))  # type: ignore[misc]
+            except WorldError as exc:
+                failure = exc
+        raise failure
+
+    def _opened(self, kind: FileKind, digest: Digest, data: bytes) -> bytes:
+        try:
+            plain = self._session.seal.open(data, kind)
+        except ForgedError as exc:
+            raise DamagedError(f"{kind} {digest[:8]} does not open: {exc}") from exc
+        if self._session.seal.digest(plain) != digest:
+            raise DamagedError(f"{kind} {digest[:8]} is not what was announced")
+        return plain
+
+    def _most_bytes(self, kind: FileKind) -> int:
+        manifest = self._session.manifest
+        limits = manifest.limits
+        match kind:
+            case FileKind.MODEL:
+                return min(weights_size(manifest), limits.model_bytes)
+            case FileKind.SLICE:
+                return min(largest_slice(manifest), limits.slice_bytes)
+            case FileKind.HASHLIST:
+                return limits.hashlist_bytes
+            case FileKind.BOARD:
+                return limits.board_bytes
+
+    async def _store(
+        self, order: effects.StoreModel | effects.StoreSlices | effects.StoreHashlist | effects.StoreBoard
+    ) -> events.Event | None:
+        match order:
+            case effects.StoreSlices(slices=slices):
+                return await self._store_slices(slices)
+            case effects.StoreModel(model=model):
+                try:
+                    data = await self._pace.decode(lambda: self._workshop.encoded(model))
+                except UsageError:
+                    return None  # The own model changed meanwhile; the next order is on its way.
+                return await self._put(FileKind.MODEL, data)
+            case effects.StoreHashlist(entries=entries):
+                return await self._put(FileKind.HASHLIST, encode_hashlist(Hashlist(PROTOCOL, self._session.id, entries)))
+            case effects.StoreBoard(entries=signed):
+                return await self._put(FileKind.BOARD, await self._pace.decode(lambda: encode_board(signed)))
+
+    async def _put(self, kind: FileKind, data: bytes) -> events.FileStored | events.StoreFailed:
+        digest = self._session.seal.digest(data)
+        sealed = await self._pace.decode(lambda: self._session.seal.seal(data, kind))
+        try:
+            locator = await self._pace.within(self._storage.put(sealed))
+        except (WorldError, UsageError) as exc:
+            return events.StoreFailed(kind, digest, str(exc))
+        self._note(FileStored(kind, digest, len(sealed)))
+        return events.FileStored(kind, digest, (locator,), len(sealed))
+
+    async def _store_slices(self, slices: tuple[tuple[Digest, bool], ...]) -> events.Event:
+        entries: list[HashlistEntry] = []
+        for digest, evaluation in slices:
+            try:
+                data = self._shelf.get(digest)
+            except NotFoundError as exc:
+                self._note(Notice(str(exc)))
+                continue
+            rows = len(decode_slice(data, self._session.manifest))
+            stored = await self._put(FileKind.SLICE, data)
+            if isinstance(stored, events.StoreFailed):
+                break
+            entries.append(HashlistEntry(digest, rows, evaluation, stored.locators))
+        if entries:
+            return events.SlicesStored(tuple(entries))
+        return events.StoreFailed(FileKind.SLICE, slices[0][0], "no dataslice could be stored")
+
+    async def _release(self, locators: Sequence[Locator]) -> None:
+        for locator in locators:
+            storage = self._storages.get(locator.partition(":")[0])
+            if storage is not None:
+                try:
+                    await self._pace.within(storage.release(locator))
+                except WorldError as exc:
+                    self._note(Notice(f"cannot release {locator} now; it stays where it is: {exc}"))

@@ -1,0 +1,43 @@
+"""Tables and figures from any run's ``events.jsonl``; figures need the extra ``figures``."""
+
+from learnae.report.comparison import draw_comparison
+from learnae.report.history import History, Journal, Naming, merge
+from learnae.report.overview import render_overview
+from learnae.report.reading import read_histories, read_journal
+from learnae.report.schema import events_schema
+from learnae.report.series import Point, Span, points, spans
+from learnae.report.summarising import summarise
+from learnae.report.summary import Attempts, Cycles, PeerSummary, SliceSummary, Spread, Standing, Summary
+from learnae.report.tables import as_table, as_text, peers_csv, series_csv, show
+from learnae.report.writing import Format, write_report
+
+__all__ = [
+    "Attempts",
+    "Cycles",
+    "Format",
+    "History",
+    "Journal",
+    "Naming",
+    "PeerSummary",
+    "Point",
+    "SliceSummary",
+    "Span",
+    "Spread",
+    "Standing",
+    "Summary",
+    "as_table",
+    "as_text",
+    "draw_comparison",
+    "events_schema",
+    "merge",
+    "peers_csv",
+    "points",
+    "read_histories",
+    "read_journal",
+    "render_overview",
+    "series_csv",
+    "show",
+    "spans",
+    "summarise",
+    "write_report",
+]

@@ -1,0 +1,207 @@
+"""From settings to a peer that is ready to run: everything is looked at before anything is announced."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from learnae.codec.identity import Identity
+from learnae.codec.manifests import read_manifest, session_id
+from learnae.codec.seal import Seal, read_secret, secret_check
+from learnae.config.settings import PeerSettings, state_folder
+from learnae.errors import ConfigError, DamagedError, StateError
+from learnae.interfaces.framework import ModelFramework
+from learnae.interfaces.provider import Capability, Context, OptionValue
+from learnae.interfaces.sensors import SensorSource
+from learnae.interfaces.storage import Storage
+from learnae.interfaces.transport import Transport
+from learnae.machine.rules import Rules
+from learnae.performing.store import OwnModel
+from learnae.performing.workshop import Workshop
+from learnae.plugins.facade import Plugins
+from learnae.runtime.state import StateFolder
+from learnae.values.choices import Role
+from learnae.values.ids import Digest, PeerId, SessionId
+from learnae.values.manifest import Custom, Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The session as its manifest and secret define it."""
+
+    manifest: Manifest
+    id: SessionId
+    seal: Seal
+
+
+@dataclass(frozen=True, slots=True)
+class Providers:
+    """The opened capabilities of a peer; sensor sources by name."""
+
+    transport: Transport
+    storages: tuple[Storage, ...]
+    framework: ModelFramework
+    sensors: tuple[tuple[str, SensorSource], ...]
+
+
+def read_terms(settings: PeerSettings) -> Terms:
+    """Read the manifest and the secret that the settings name.
+
+    Raises:
+        ConfigError: A file that is missing or wrong, a secret that is missing, wrong, or not wanted.
+    """
+    manifest = read_manifest(settings.peer.session)
+    session = session_id(manifest)
+    secret_file = settings.peer.secret_file
+    if manifest.secret_check is None:
+        if secret_file is not None:
+            raise ConfigError(f"secret_file = {secret_file}: this session has no secret; leave the setting out")
+        return Terms(manifest, session, Seal(session, None))
+    if secret_file is None:
+        raise ConfigError("this session has a secret: name its file with --secret-file; whoever invited you has it")
+    secret = read_secret(secret_file)
+    if secret_check(secret) != manifest.secret_check:
+        raise ConfigError(f"{secret_file}: is the secret of another session")
+    return Terms(manifest, session, Seal(session, secret))
+
+
+def check_settings(settings: PeerSettings, manifest: Manifest) -> None:
+    """Refuse settings that contradict each other or the manifest.
+
+    Raises:
+        ConfigError: They do.
+    """
+    role, data = settings.peer.role, settings.peer.data
+    if role is Role.TRAINER and data is not None:
+        raise ConfigError(f"data = {data}: a trainer has no rows of its own; leave it out, or choose --role full")
+    if role is not Role.TRAINER and data is None and not (role is Role.FEEDER and settings.network.sensors):
+        raise ConfigError(f"role = {role}: name your rows with --data FILE, or choose --role trainer")
+    if role is not Role.FULL and not is_sharing(settings, manifest):
+        why = "--private was given" if manifest.sharing else "the session's manifest does not allow sharing"
+        raise ConfigError(f"role = {role}: needs a session in which rows are shared, but {why}")
+    if isinstance(manifest.architecture, Custom) and settings.training.model is None and role is not Role.FEEDER:
+        raise ConfigError(
+            f"the session trains a model of its own, {manifest.architecture.label!r}: name it with --model module:function"
+        )
+
+
+def is_sharing(settings: PeerSettings, manifest: Manifest) -> bool:
+    """Say whether rows may leave the peer: both the manifest and the operator must allow it."""
+    return manifest.sharing and not settings.peer.private
+
+
+def make_rules(settings: PeerSettings, terms: Terms, peer: PeerId, initial: Digest) -> Rules:
+    """Say what the machine is told."""
+    manifest, network, averaging = terms.manifest, settings.network, settings.averaging
+    return Rules(
+        session=terms.id,
+        peer=peer,
+        role=settings.peer.role,
+        initial=initial,
+        sharing_allowed=manifest.sharing,
+        sharing=is_sharing(settings, manifest),
+        judge=manifest.judge,
+        min_gain=manifest.min_gain,
+        passes=manifest.passes,
+        overuse_threshold=manifest.overuse_threshold,
+        limits=manifest.limits,
+        seed=int.from_bytes(hashlib.blake2b(f"{terms.id}/{peer}".encode(), digest_size=8).digest(), "big"),
+        train_probability=averaging.train_probability,
+        averaging=averaging.policy,
+        soup_size=averaging.soup_size,
+        slices_per_cycle=settings.training.slices_per_cycle,
+        expect_peers=network.expect_peers,
+        quiet_period_s=network.quiet_period_s,
+        presence_interval_s=network.presence_interval_s,
+        retry_s=network.retry_s,
+        retention_s=network.retention_s,
+        max_fetches=network.max_fetches,
+        allow=frozenset(settings.peer.allow),
+    )
+
+
+def open_state(settings: PeerSettings, session: SessionId) -> StateFolder:
+    """Open the state folder that the settings name.
+
+    Raises:
+        StateError: It cannot be used, or another process uses it.
+    """
+    return StateFolder.open(state_folder(settings, session))
+
+
+def open_identity(state: StateFolder) -> tuple[Identity, bool]:
+    """Read the key file, or make one; say whether it was made.
+
+    Raises:
+        StateError: It cannot be used.
+    """
+    return Identity.load_or_create(state.identity)
+
+
+def context_for(settings: PeerSettings, terms: Terms, peer: PeerId, folder: Path, name: str) -> Context:
+    """Say what a provider is told when it is opened."""
+    given: Mapping[str, object] = settings.plugins.get(name, {})
+    options: dict[str, OptionValue | None] = {
+        key: value for key, value in given.items() if isinstance(value, str | int | float | bool)
+    }
+    return Context(
+        manifest=terms.manifest,
+        session=terms.id,
+        rendezvous=terms.seal.rendezvous,
+        peer=peer,
+        owner=terms.seal.owner(peer),
+        state=folder,
+        options=options,
+        model=settings.training.model,
+        training=settings.training.for_framework(),
+    )
+
+
+def storage_name(settings: PeerSettings, plugins: Plugins) -> str:
+    """Return the name of the storage: the operator's, or the one that comes with the transport.
+
+    Raises:
+        ProviderError: The transport has none of its name.
+    """
+    return settings.network.storage or plugins.storage_for(settings.network.transport)
+
+
+def open_providers(settings: PeerSettings, terms: Terms, peer: PeerId, state: StateFolder, plugins: Plugins) -> Providers:
+    """Open what the settings name.
+
+    Raises:
+        ProviderError: It is not installed, or cannot be opened.
+        ConfigError: One of its options is wrong.
+    """
+    network = settings.network
+    plugins.check_sections(settings.plugins)
+
+    def context(name: str) -> Context:
+        return context_for(settings, terms, peer, state.folder(f"plugin-{name}"), name)
+
+    storage = storage_name(settings, plugins)
+    framework = settings.training.framework
+    return Providers(
+        framework=plugins.open(Capability.FRAMEWORK, framework, context(framework)),
+        transport=plugins.open(Capability.TRANSPORT, network.transport, context(network.transport)),
+        storages=(plugins.open(Capability.STORAGE, storage, context(storage)),),
+        sensors=tuple((name, plugins.open(Capability.SENSORS, name, context(name))) for name in network.sensors),
+    )
+
+
+def resume_model(workshop: Workshop, stored: OwnModel | None, *, own: Digest, initial: Digest) -> None:
+    """Put the own model into the workshop, as it was last made durable.
+
+    Raises:
+        StateError: It is missing or damaged.
+    """
+    if stored is not None:
+        try:
+            workshop.resume(stored)
+        except DamagedError as exc:
+            raise StateError(f"the peer's state is damaged: {exc}; move the state folder away to start afresh") from exc
+    if own != (stored.model if stored is not None else initial):
+        raise StateError("the peer's state is damaged: its own model is missing; move the state folder away to start afresh")
+    workshop.keep_only(own)

@@ -1,0 +1,1 @@
+"""Frozen values that every layer shares: ids, scores, records, announcements, the manifest, journal entries."""
