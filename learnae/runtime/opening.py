@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,19 +10,17 @@ from learnae.codec.identity import Identity
 from learnae.codec.manifests import read_manifest, session_id
 from learnae.codec.seal import Seal, read_secret, secret_check
 from learnae.config.settings import PeerSettings, state_folder
-from learnae.errors import ConfigError, DamagedError, StateError
+from learnae.errors import ConfigError
 from learnae.interfaces.framework import ModelFramework
 from learnae.interfaces.provider import Capability, Context, OptionValue
 from learnae.interfaces.sensors import SensorSource
 from learnae.interfaces.storage import Storage
 from learnae.interfaces.transport import Transport
-from learnae.machine.rules import Rules
-from learnae.performing.store import OwnModel
-from learnae.performing.workshop import Workshop
+from learnae.performing.opening import is_sharing
 from learnae.plugins.facade import Plugins
 from learnae.runtime.state import StateFolder
 from learnae.values.choices import Role
-from learnae.values.ids import Digest, PeerId, SessionId
+from learnae.values.ids import PeerId, SessionId
 from learnae.values.manifest import Custom, Manifest
 
 
@@ -85,41 +82,6 @@ def check_settings(settings: PeerSettings, manifest: Manifest) -> None:
         raise ConfigError(
             f"the session trains a model of its own, {manifest.architecture.label!r}: name it with --model module:function"
         )
-
-
-def is_sharing(settings: PeerSettings, manifest: Manifest) -> bool:
-    """Say whether rows may leave the peer: both the manifest and the operator must allow it."""
-    return manifest.sharing and not settings.peer.private
-
-
-def make_rules(settings: PeerSettings, terms: Terms, peer: PeerId, initial: Digest) -> Rules:
-    """Say what the machine is told."""
-    manifest, network, averaging = terms.manifest, settings.network, settings.averaging
-    return Rules(
-        session=terms.id,
-        peer=peer,
-        role=settings.peer.role,
-        initial=initial,
-        sharing_allowed=manifest.sharing,
-        sharing=is_sharing(settings, manifest),
-        judge=manifest.judge,
-        min_gain=manifest.min_gain,
-        passes=manifest.passes,
-        overuse_threshold=manifest.overuse_threshold,
-        limits=manifest.limits,
-        seed=int.from_bytes(hashlib.blake2b(f"{terms.id}/{peer}".encode(), digest_size=8).digest(), "big"),
-        train_probability=averaging.train_probability,
-        averaging=averaging.policy,
-        soup_size=averaging.soup_size,
-        slices_per_cycle=settings.training.slices_per_cycle,
-        expect_peers=network.expect_peers,
-        quiet_period_s=network.quiet_period_s,
-        presence_interval_s=network.presence_interval_s,
-        retry_s=network.retry_s,
-        retention_s=network.retention_s,
-        max_fetches=network.max_fetches,
-        allow=frozenset(settings.peer.allow),
-    )
 
 
 def open_state(settings: PeerSettings, session: SessionId) -> StateFolder:
@@ -189,19 +151,3 @@ def open_providers(settings: PeerSettings, terms: Terms, peer: PeerId, state: St
         storages=(plugins.open(Capability.STORAGE, storage, context(storage)),),
         sensors=tuple((name, plugins.open(Capability.SENSORS, name, context(name))) for name in network.sensors),
     )
-
-
-def resume_model(workshop: Workshop, stored: OwnModel | None, *, own: Digest, initial: Digest) -> None:
-    """Put the own model into the workshop, as it was last made durable.
-
-    Raises:
-        StateError: It is missing or damaged.
-    """
-    if stored is not None:
-        try:
-            workshop.resume(stored)
-        except DamagedError as exc:
-            raise StateError(f"the peer's state is damaged: {exc}; move the state folder away to start afresh") from exc
-    if own != (stored.model if stored is not None else initial):
-        raise StateError("the peer's state is damaged: its own model is missing; move the state folder away to start afresh")
-    workshop.keep_only(own)

@@ -1,24 +1,20 @@
-"""The operator's own rows: assigned to validation or training, cut into dataslices on the shelf."""
+"""The operator's own rows, from a file to dataslices on the shelf."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from learnae.codec.seal import Seal
-from learnae.codec.slices import decode_slice, encode_slice
 from learnae.data.rows import BadRows, read_raw
-from learnae.data.slicing import cut, split_and_cut
-from learnae.errors import BadContentError, NotFoundError
 from learnae.machine.events import CutSlice
 from learnae.machine.memory import KnownSlice
+from learnae.performing.rows import cut_rows
 from learnae.performing.shelf import Shelf
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from learnae.values.manifest import Manifest
@@ -71,31 +67,13 @@ def cut_own_rows(
         StateError: The disk is full.
     """
     bad_rows = BadRows(skip=skip_bad_rows)
-    cut_slices: list[CutSlice] = []
-
-    def put(raw: NDArray[np.float32], *, evaluation: bool) -> None:
-        data = encode_slice(raw)
-        digest = seal.digest(data)
-        shelf.put(digest, data)
-        cut_slices.append(CutSlice(digest, len(raw), evaluation))
-
-    chunks = read_raw(path, manifest, bad_rows=bad_rows)
-    training = (item for item in known if not item.evaluation)
-    with split_and_cut(chunks, manifest, spool=spool, known=_on_shelf(training, shelf, manifest)) as assigned:
-        for raw in assigned.slices:
-            put(raw, evaluation=False)
-    if with_evaluation:
-        evaluated = {row.tobytes() for raw in _on_shelf((i for i in known if i.evaluation), shelf, manifest) for row in raw}
-        fresh = [row for row in assigned.validation if row.tobytes() not in evaluated]
-        if fresh:
-            for raw in cut(np.stack(fresh), manifest.slice_size):
-                put(raw, evaluation=True)
-    return OwnRows(assigned.validation, tuple(cut_slices), assigned.rows, bad_rows.skipped, bad_rows.first)
-
-
-def _on_shelf(known: Iterator[KnownSlice], shelf: Shelf, manifest: Manifest) -> Iterator[NDArray[np.float32]]:
-    for item in known:
-        try:
-            yield decode_slice(shelf.get(item.digest), manifest)
-        except (NotFoundError, BadContentError):
-            continue  # It is cut again from the rows.
+    done = cut_rows(
+        read_raw(path, manifest, bad_rows=bad_rows),
+        manifest,
+        seal=seal,
+        shelf=shelf,
+        known=known,
+        spool=spool,
+        with_evaluation=with_evaluation,
+    )
+    return OwnRows(done.validation, done.slices, done.rows, bad_rows.skipped, bad_rows.first)

@@ -16,6 +16,7 @@ from learnae.machine.memory import CORE
 from learnae.performing.core import HaltedError, Observer, PeerCore
 from learnae.performing.ingestion import Ingestion
 from learnae.performing.journal import Journal, Listener
+from learnae.performing.opening import is_sharing, make_rules, peer_started, resume_model
 from learnae.performing.performer import Performer, Session
 from learnae.performing.shelf import FolderShelf
 from learnae.performing.store import Store
@@ -24,13 +25,10 @@ from learnae.plugins.facade import Plugins
 from learnae.runtime.opening import (
     Terms,
     check_settings,
-    is_sharing,
-    make_rules,
     open_identity,
     open_providers,
     open_state,
     read_terms,
-    resume_model,
     storage_name,
 )
 from learnae.runtime.pace import ThreadPace
@@ -40,7 +38,7 @@ from learnae.runtime.state import StateFolder
 from learnae.values.announcements import ModelRecord
 from learnae.values.choices import Role
 from learnae.values.ids import PeerId
-from learnae.values.journal import Notice, PeerStarted, PhaseChanged
+from learnae.values.journal import Notice, PhaseChanged
 
 SENSOR_POLL_S = 1.0
 """How often sensors are looked at, and how long to wait before listening again after a failure."""
@@ -100,9 +98,19 @@ async def run_peer(settings: PeerSettings, plugins: Plugins, *, listeners: Seque
                 batch_size=settings.training.batch_size,
             )
             initial = workshop.start()
-            machine = Machine(make_rules(settings, terms, identity.peer, initial), memory, identity.sign)
+            machine = Machine(make_rules(settings, terms.manifest, terms.id, identity.peer, initial), memory, identity.sign)
             resume_model(workshop, store.model(), own=machine.own.model, initial=initial)
-            journal.write(_started(settings, terms, plugins, machine, resumed=not is_fresh))
+            journal.write(
+                peer_started(
+                    settings,
+                    terms.manifest,
+                    terms.id,
+                    transport=settings.network.transport,
+                    storage=storage_name(settings, plugins),
+                    resumed=not is_fresh,
+                    cycle=machine.cycle,
+                )
+            )
             rows = _own_rows(settings, terms, state, shelf, machine)
             first: list[events.Event] = [events.Started(recovering=is_fresh and not is_new_key)]
             if rows is not None:
@@ -172,21 +180,6 @@ def _own_rows(settings: PeerSettings, terms: Terms, state: StateFolder, shelf: F
         spool=state.folder("spool"),
         skip_bad_rows=settings.peer.skip_bad_rows,
         with_evaluation=is_sharing(settings, terms.manifest),
-    )
-
-
-def _started(settings: PeerSettings, terms: Terms, plugins: Plugins, machine: Machine, *, resumed: bool) -> PeerStarted:
-    return PeerStarted(
-        session=terms.id,
-        role=settings.peer.role,
-        framework=settings.training.framework,
-        transport=settings.network.transport,
-        storage=storage_name(settings, plugins),
-        sharing=is_sharing(settings, terms.manifest),
-        averaging=settings.averaging.policy,
-        judge=terms.manifest.judge,
-        resumed=resumed,
-        cycle=machine.cycle,
     )
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 import msgspec
 import numpy as np
-from safetensors.numpy import save
 
+from learnae.codec.digests import plain_digest
+from learnae.codec.weights import encode_weights
 from learnae.values.arrays import Rows
 from learnae.values.choices import Task
 from learnae.values.ids import Digest
@@ -53,9 +53,7 @@ def toy_manifest(
         initial=Digest("0" * 64),
         seed=seed,
     )
-    weights = mlp_initial_weights(draft)
-    canonical = save({path: weights[path] for path in sorted(weights)})
-    initial = hashlib.blake2b(canonical, digest_size=32).hexdigest()
+    initial = plain_digest(encode_weights(mlp_initial_weights(draft)))
     return msgspec.structs.replace(draft, **{"initial": initial, **terms})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -29,10 +30,10 @@ def build_optimiser(recipe: Recipe) -> optax.GradientTransformationExtraArgs:
     known = _optimisers()
     if recipe.optimiser not in known:
         raise unknown_name("training.optimiser", recipe.optimiser, known)
+    function = known[recipe.optimiser]
+    name = _rate_of(inspect.signature(function).parameters) or "learning_rate"
     rate = recipe.learning_rate if recipe.schedule is None else _build_schedule(recipe.schedule, recipe)
-    return optax.with_extra_args_support(
-        _call("optimiser", recipe.optimiser, known[recipe.optimiser], ("learning_rate", rate), recipe.optimiser_options)
-    )
+    return optax.with_extra_args_support(_call("optimiser", recipe.optimiser, function, (name, rate), recipe.optimiser_options))
 
 
 def _build_schedule(asked: str, recipe: Recipe) -> Callable[[Any], Any]:
@@ -75,7 +76,7 @@ def restore_state(like: Any, saved: Weights | None) -> Any | None:  # noqa: ANN4
         raw = jax.eval_shape(jax.random.key_data, leaf) if _is_key(leaf) else leaf
         if array.shape != raw.shape or array.dtype != raw.dtype or np.isnan(array).any():
             return None
-        leaves.append(jax.random.wrap_key_data(jnp.asarray(array), impl=jax.random.key_impl(leaf)) if _is_key(leaf) else array)
+        leaves.append(jax.random.wrap_key_data(jnp.asarray(array)) if _is_key(leaf) else array)
     return jax.tree.unflatten(structure, leaves)
 
 
@@ -84,7 +85,12 @@ def _is_key(leaf: Any) -> bool:  # noqa: ANN401 - an array, or its shape and dty
 
 
 def _optimisers() -> dict[str, Callable[..., Any]]:
-    return _functions(lambda name, parameters: name != "scale_by_learning_rate" and "learning_rate" in parameters)
+    return _functions(lambda name, parameters: not name.startswith("scale_by") and _rate_of(parameters) is not None)
+
+
+def _rate_of(parameters: Mapping[str, inspect.Parameter]) -> str | None:
+    """Name the parameter that is the step size: Polyak's method scales its own by ``scaling``."""
+    return next((name for name in ("learning_rate", "scaling") if name in parameters), None)
 
 
 def _schedules() -> dict[str, Callable[..., Any]]:
@@ -126,7 +132,10 @@ def _call(
             msg = f"{key}.{each} is missing; {name} needs it"
             raise ConfigError(msg)
     try:
-        return function(**{rate: value}, **options)
+        with warnings.catch_warnings():
+            # That a name is deprecated is for who chose it to read in Optax's own changelog, not for every start of a peer.
+            warnings.simplefilter("ignore")
+            return function(**{rate: value}, **options)
     except (TypeError, ValueError) as error:
         msg = f"{key} = {dict(options)!r} cannot be used for {name}: {error}"
         raise ConfigError(msg) from error

@@ -1,0 +1,13 @@
+"""The framework ``jax`` passes the exam."""
+
+from collections.abc import Mapping
+
+from learnae.builtins.jax_framework.framework import JaxFramework
+from learnae.interfaces.framework import ModelFramework
+from learnae.testing.framework import FrameworkExam
+from learnae.values.manifest import Manifest
+
+
+class TestJax(FrameworkExam):
+    def open_framework(self, manifest: Manifest, training: Mapping[str, object]) -> ModelFramework:
+        return JaxFramework(manifest, training)
