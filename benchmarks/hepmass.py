@@ -18,11 +18,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 from baselines import federated, pooled
-from sessions import Member, RunningSession, Table, make_manifest, read_everything
 from scipy.stats import t as student
+from sessions import Member, RunningSession, Table, make_manifest, read_everything
 
 from learnae.data.assignment import is_validation
 from learnae.data.rows import to_rows
@@ -166,17 +165,14 @@ def summarise(trials: list[dict[str, list[float]]]) -> dict[str, Any]:
 
 def print_table(rows: dict[str, Any], seeds: int, options: argparse.Namespace) -> None:
     """Print the table."""
-    print(
-        f"{options.peers} peers x {options.rows} rows, {options.test_rows} test rows, {seeds} seeds, {options.framework}; accuracy in %"
-    )
-    print(
-        f"{'':10} {'mean':>7} {'spread':>7} {'gain':>7} {'95 % interval':>17} {'spread change':>14} {'share of the way to pooled':>27}"
-    )
+    print(f"{options.peers} peers x {options.rows} rows, {options.test_rows} test rows, {seeds} seeds, {options.framework}; in %")
+    print(f"{'':10} {'mean':>7} {'spread':>7} {'gain':>7} {'95 % interval':>17} {'spread change':>14} {'share of gain':>14}")
+    print("share of gain: of the way from alone to pooled")
     for name, row in rows.items():
         low, high = row["gain_interval"]
         print(
             f"{name:10} {row['mean']:7.2f} {row['spread']:7.2f} {row['gain']:+7.2f} {low:+8.2f} {high:+8.2f} "
-            f"{row['spread_change']:+14.2f} {row['share_of_pooled']:27.2f}"
+            f"{row['spread_change']:+14.2f} {row['share_of_pooled']:14.2f}"
         )
 
 

@@ -95,7 +95,7 @@ def describe(
         ConfigError: No such file or column, or columns that contradict each other.
         DataError: The file is damaged, holds a bad row that is not to be left out, or its target cannot be predicted.
     """
-    chosen = _features(path, label, features, exclude)
+    chosen = feature_columns(path, label, features, exclude)
     distinct = Distinct()
     first_pass = BadRows(skip=bad_rows.skip)
     for chunk in read_table(path, chosen, label):
@@ -131,7 +131,13 @@ def describe(
     )
 
 
-def _features(path: Path, label: str, features: Sequence[str] | None, exclude: Sequence[str]) -> tuple[str, ...]:
+def feature_columns(path: Path, label: str, features: Sequence[str] | None, exclude: Sequence[str]) -> tuple[str, ...]:
+    """Choose the model's inputs from a table's header; arguments as for ``describe``.
+
+    Raises:
+        ConfigError: No such file or column, or columns that contradict each other.
+        DataError: The header cannot be read.
+    """
     names = columns_of(path)
     for name in (label, *(features or ()), *exclude):
         if name not in names:

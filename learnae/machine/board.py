@@ -65,7 +65,7 @@ class Board:
             return self._merge_own(signed, known)
         if not self.is_admitted(author) or not self._is_within_terms(signed):
             return Verdict.UNWANTED
-        if known is not None and _rank(signed) <= _rank(known):
+        if known is not None and not _is_later(signed, known):
             return Verdict.KNOWN
         limits = self._notebook.rules.limits
         if author not in self._authors and len(self._authors) >= limits.peers:
@@ -87,7 +87,7 @@ class Board:
         if core.recovering:
             if sequence > core.sequence:
                 self._notebook.change_core(sequence=sequence)
-            if known is None or _rank(signed) > _rank(known):
+            if known is None or _is_later(signed, known):
                 self._put(board_key(signed.announcement), signed, known)
                 return Verdict.NEW
             return Verdict.KNOWN
@@ -109,7 +109,7 @@ class Board:
         self._notebook.order(Announce(signed))
 
     def announce_again(self, *subjects: str) -> None:
-        """Send what the board has of the own statements, or sign them anew where their number was overtaken elsewhere."""
+        """Send what the board has of the own statements once more."""
         for subject in subjects:
             signed = self._notebook.memory.board.get(f"{self._notebook.rules.peer}/{subject}")
             if signed is not None:
@@ -135,6 +135,8 @@ class Board:
     def is_admitted(self, author: PeerId) -> bool:
         """Say whether what this author signs counts."""
         rules = self._notebook.rules
+        if author == rules.peer:
+            return True
         return (not rules.allow or author in rules.allow) and self.charges(author) < rules.limits.quarantine_after
 
     def _is_within_terms(self, signed: SignedAnnouncement) -> bool:
@@ -189,12 +191,10 @@ class Board:
                     yield author, content
 
     def network_uses(self, digest: Digest) -> int:
-        """Count the uses of a slice by everybody, as far as they are known; at most ``passes`` count for each peer."""
+        """Count the uses of a slice by everybody who counts, as far as they are known; at most ``passes`` for each peer."""
         rules = self._notebook.rules
-        own = self._notebook.memory.uses.get(digest)
-        counts = dict(self._uses.get(digest, {}))
-        counts[rules.peer] = max(own.begun if own else 0, counts.get(rules.peer, 0))
-        return sum(min(uses, rules.passes) for uses in counts.values())
+        foreign = (uses for user, uses in self._uses.get(digest, {}).items() if user != rules.peer and self.is_admitted(user))
+        return sum(min(uses, rules.passes) for uses in (self.own_uses(digest), *foreign))
 
     def own_uses(self, digest: Digest) -> int:
         """Count the passes that this peer began, those that only others remember included."""
@@ -210,6 +210,7 @@ class Board:
         )
 
 
-def _rank(signed: SignedAnnouncement) -> tuple[int, bytes]:
+def _is_later(signed: SignedAnnouncement, known: SignedAnnouncement) -> bool:
     """Order one author's announcements on one subject; between two of one number the bytes decide: merging has one result."""
-    return signed.announcement.sequence, msgspec.json.encode(signed)
+    ours, theirs = signed.announcement.sequence, known.announcement.sequence
+    return ours > theirs or (ours == theirs and msgspec.json.encode(signed) > msgspec.json.encode(known))

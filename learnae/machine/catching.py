@@ -42,18 +42,18 @@ class CatchingUp:
             and presence.board != self._merged.get(author)
             and presence.board != self._offering.board_digest
             and not self._board.is_refused(presence.board)
-            and self._backoff.is_due(presence.board, self._notebook.now_s)
+            and self._backoff.is_due((author, presence.board), self._notebook.now_s)
         ]
 
     def fetched(self, author: PeerId, digest: Digest) -> None:
         """A board was merged."""
         self._merged[author] = digest
-        self._backoff.succeeded(digest)
+        self._backoff.succeeded((author, digest))
         self._finish()
 
-    def failed(self, digest: Digest) -> None:
+    def failed(self, author: PeerId, digest: Digest) -> None:
         """A board did not come."""
-        self._backoff.failed(digest, self._notebook.now_s)
+        self._backoff.failed((author, digest), self._notebook.now_s)
         self._finish()
 
     def _finish(self) -> None:

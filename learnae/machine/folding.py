@@ -57,15 +57,19 @@ class Folding:
         Args:
             only_better: Only those that report a better score than the own one.
         """
-        own, now_s = self._notebook.own, self._notebook.now_s
+        own = self._notebook.own
         chosen: dict[Digest, Offer] = {}
         for offer in self._board.offers():
             record = offer.content.record
             if record.digest == own.model or record.digest in chosen or self._is_tried(own, record.digest, _average(0)):
                 continue
-            if self._backoff.is_due(record.digest, now_s) and (not only_better or self._promises(record)):
+            if self._is_due(offer) and (not only_better or self._promises(record)):
                 chosen[record.digest] = offer
         return list(chosen.values())
+
+    def _is_due(self, offer: Offer) -> bool:
+        """Say whether it may be fetched now: who offers a model that cannot be had does not stop others from offering it."""
+        return self._backoff.is_due((offer.author, offer.content.record.digest), self._notebook.now_s)
 
     def _promises(self, record: ModelRecord) -> bool:
         """Say whether a record reports a better score than the own model's; what is not scored yet promises nothing."""
@@ -86,18 +90,19 @@ class Folding:
         """
         if attempts >= MAX_ADOPTION_ATTEMPTS:
             return None
-        rules = self._notebook.rules
+        rules, own = self._notebook.rules, self._notebook.own
         best_first = sorted(
             self._board.offers(), key=lambda offer: (-merit(rules.judge, offer.content.record.score), offer.content.record.digest)
         )
-        own, now_s = self._notebook.own, self._notebook.now_s
-        for rank, offer in enumerate(best_first[:MAX_ADOPTION_ATTEMPTS]):
-            digest = offer.content.record.digest
-            if rank > 0 and not self._promises(offer.content.record):
+        models: dict[Digest, list[Offer]] = {}
+        for offer in best_first:
+            models.setdefault(offer.content.record.digest, []).append(offer)
+        for rank, (digest, offers) in enumerate(list(models.items())[:MAX_ADOPTION_ATTEMPTS]):
+            if rank > 0 and not self._promises(offers[0].content.record):
                 return None
-            if digest == own.model or self._is_tried(own, digest, ADOPT) or not self._backoff.is_due(digest, now_s):
-                continue
-            return offer
+            due = [offer for offer in offers if self._is_due(offer)]
+            if due and digest != own.model and not self._is_tried(own, digest, ADOPT):
+                return due[0]
         return None
 
     def begin_adoption(self, offer: Offer) -> None:
@@ -121,15 +126,18 @@ class Folding:
         """
         attempt = self._current()
         record = attempt.now.content.record
-        self._backoff.succeeded(record.digest)
+        self._backoff.succeeded((attempt.now.author, record.digest))
         if validation != attempt.base.validation:
             return False
         attempt.tried = score
-        self._mark_tried(attempt.base, record.digest, ADOPT if attempt.kind is Cycle.ADOPT else _average(len(attempt.folded)))
         rules = self._notebook.rules
         if attempt.base.score is not None and is_better(rules.judge, rules.min_gain, score, attempt.base.score):
+            # Not marked as tried: the base changes, and a crash before the end of the cycle loses what was gained.
             attempt.folded.append(record)
             attempt.base = Own(model, self._maturity(attempt), score, validation)
+        else:
+            operation = ADOPT if attempt.kind is Cycle.ADOPT else _average(len(attempt.folded))
+            self._mark_tried(attempt.base, record.digest, operation)
         return self._next(attempt)
 
     def _maturity(self, attempt: Attempt) -> int:
@@ -144,7 +152,7 @@ class Folding:
         if wrong:
             self._board.charge(attempt.now.author, "model", digest, reason)
         else:
-            self._backoff.failed(digest, self._notebook.now_s)
+            self._backoff.failed((attempt.now.author, digest), self._notebook.now_s)
         return self._next(attempt)
 
     def _next(self, attempt: Attempt) -> bool:

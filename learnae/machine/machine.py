@@ -3,18 +3,20 @@
 from learnae.averaging.judging import is_better
 from learnae.errors import IllegalTransitionError
 from learnae.machine import events
-from learnae.machine.board import Board, Verdict
+from learnae.machine.board import Board
 from learnae.machine.catching import CatchingUp
 from learnae.machine.effects import BestImproved, Effect, Halt, KeepOnly, Score, Train
 from learnae.machine.folding import Folding
+from learnae.machine.hearing import Hearing, Import
 from learnae.machine.memory import KnownSlice, Memory, Own, QueuedPass
 from learnae.machine.notebook import Notebook, Sign, board_key
 from learnae.machine.offering import Offering
 from learnae.machine.rules import Rules
+from learnae.machine.sharing import Sharing
 from learnae.machine.slices import Slices
 from learnae.machine.transitions import RESTING, TRANSITIONS
 from learnae.values import scores
-from learnae.values.announcements import HashlistOffer, ModelOffer, ModelRecord, SignedAnnouncement, SliceUse
+from learnae.values.announcements import ModelRecord, SignedAnnouncement
 from learnae.values.choices import Cycle, Phase, Role
 from learnae.values.ids import Digest, PeerId
 from learnae.values.journal import (
@@ -33,6 +35,8 @@ CLONED = (
 )
 RECOVERY_INTERVALS = 4
 """Presence intervals during which a peer that lost its state listens for what others remember of it."""
+RECOVERY_GAP = 2**32
+"""Numbers that it then leaves out: boards do not carry presence, so nobody may remember the highest that it used."""
 
 
 class Machine:
@@ -54,7 +58,17 @@ class Machine:
         self._slices = Slices(self._notebook, self._board)
         self._folding = Folding(self._notebook, self._board)
         self._offering = Offering(self._notebook, self._board)
+        self._sharing = Sharing(self._notebook, self._board, self._slices, self._offering)
         self._catching = CatchingUp(self._notebook, self._board, self._offering)
+        self._hearing = Hearing(
+            self._notebook,
+            self._board,
+            slices=self._slices,
+            folding=self._folding,
+            offering=self._offering,
+            sharing=self._sharing,
+            catching=self._catching,
+        )
         self._phase = Phase.NEW
         self._validation: Digest | None = None
         self._training: tuple[QueuedPass, ...] = ()
@@ -118,6 +132,9 @@ class Machine:
         self._notebook.now_s = now_s
         before = self._phase
         self._take_in(event)
+        if self._phase is not Phase.STOPPED:
+            # Whatever came, what is due is done: wake_at looks only ahead, so a moment that passed unused would be lost.
+            self._pass_time()
         if self._phase in RESTING:
             self._decide()
         if self._phase is not before:
@@ -125,17 +142,28 @@ class Machine:
         return self._notebook.take()
 
     def wake_at(self, now_s: float) -> float | None:
-        """Return the next moment, after now, at which ``TimePassed`` is due; ``None`` if only events can change anything."""
+        """Return the moment, now or later, at which ``TimePassed`` is due; ``None`` if only events can change anything.
+
+        What was due when the last event came is done; what fell due since is due now.
+        """
         if self._phase in (Phase.NEW, Phase.STOPPED):
             return None
+        seen_s = self._notebook.now_s
         due = [
             self._offering.next_due_s(),
-            self._slices.next_due_s(now_s),
-            self._folding.next_due_s(now_s),
-            self._catching.next_due_s(now_s),
-            self._last_news_s + self._notebook.rules.quiet_period_s if self._phase in (Phase.IDLE, Phase.WAITING) else None,
+            self._sharing.next_due_s(seen_s),
+            self._slices.next_due_s(seen_s),
+            self._folding.next_due_s(seen_s),
+            self._catching.next_due_s(seen_s),
+            self._recovers_until_s if self._notebook.core.recovering else None,
+            self._quiet_at_s if self._phase in (Phase.IDLE, Phase.WAITING) else None,
         ]
-        return min((due_s for due_s in due if due_s is not None and due_s > now_s), default=None)
+        next_s = min((due_s for due_s in due if due_s is not None and due_s > seen_s), default=None)
+        return None if next_s is None else max(next_s, now_s)
+
+    @property
+    def _quiet_at_s(self) -> float:
+        return self._last_news_s + self._notebook.rules.quiet_period_s
 
     def _take_in(self, event: events.Event) -> None:  # noqa: C901, PLR0912 - one line for each event, nothing nested
         match event:
@@ -145,7 +173,7 @@ class Machine:
                 self._offering.leave()
                 self._phase = Phase.STOPPED
             case events.TimePassed():
-                self._pass_time()
+                pass
             case events.ValidationGathered():
                 self._validation = event.validation
                 self._last_news_s = self._notebook.now_s
@@ -160,17 +188,18 @@ class Machine:
             case events.FoldFailed():
                 self._fold_failed(event)
             case events.Heard():
-                self._merge((event.signed,))
-                self._catching.pass_time()
+                self._heard(self._hearing.merge((event.signed,)))
             case events.BoardFetched():
-                self._board_fetched(event)
+                self._heard(self._hearing.board_fetched(event))
             case events.FetchFailed():
-                self._fetch_failed(event)
+                self._hearing.fetch_failed(event)
             case events.ReadingsArrived():
                 self._notebook.note(ReadingsReceived(event.sensor, event.accepted, event.rejected))
                 self._last_news_s = self._notebook.now_s
             case events.FileStored():
                 self._offering.stored(event)
+                if event.kind is events.FileKind.HASHLIST:
+                    self._sharing.hashlist_stored()
             case events.StoreFailed():
                 self._store_failed(event)
             case _:
@@ -183,31 +212,42 @@ class Machine:
         if event.recovering:
             self._notebook.change_core(recovering=True)
         self._recovers_until_s = now_s + RECOVERY_INTERVALS * rules.presence_interval_s
+        if not self._notebook.core.recovering:
+            self._appear()
+        self._rest()
+
+    def _appear(self) -> None:
+        """Say what holds now, and go on saying it."""
         self._offering.resume()
-        if not rules.sharing and self._slices.withdraw():
-            self._offering.withdraw_hashlist()
+        self._sharing.withdraw()
         self._board.announce_again("model", "hashlist")
-        if rules.sharing and self._slices.unshared():
-            self._slices.share()
         self._offering.publish_model()
         self._slices.gather_validation()
-        self._pass_time()
-        self._rest()
 
     def _pass_time(self) -> None:
         if self._notebook.core.recovering and self._notebook.now_s >= self._recovers_until_s:
-            self._notebook.change_core(recovering=False)
-        self._offering.pass_time()
+            self._recover()
+        if not self._notebook.core.recovering:
+            self._offering.pass_time()
+            self._sharing.pass_time()
         self._catching.pass_time()
         self._slices.fetch()
+
+    def _recover(self) -> None:
+        """End the silence: until now nothing was signed or trained, so that no number and no pass is used twice."""
+        self._notebook.change_core(recovering=False, sequence=self._notebook.core.sequence + RECOVERY_GAP)
+        self._last_news_s = self._notebook.now_s
+        self._sharing.overtaken()
+        self._appear()
 
     def _slices_changed(self, event: events.Event) -> None:
         is_news = True
         match event:
             case events.SlicesCut(slices=cut):
                 is_news = self._slices.cut(cut)
+                self._sharing.changed()
             case events.SlicesStored(entries=entries):
-                self._slices.shared(entries)
+                self._sharing.slices_stored(entries)
                 is_news = False
             case events.HashlistFetched(author=author, digest=digest, entries=entries):
                 self._notebook.note(FileFetched("hashlist", digest, author, event.size))
@@ -219,60 +259,29 @@ class Machine:
                 raise AssertionError(event)  # pragma: no cover - the transition table knows every event
         if is_news:
             self._last_news_s = self._notebook.now_s
-        self._slices.fetch()
 
-    def _merge(self, entries: tuple[SignedAnnouncement, ...]) -> None:
-        for signed in entries:
-            match self._board.merge(signed):
-                case Verdict.CLONE:
-                    self._notebook.order(Halt(CLONED))
-                    self._phase = Phase.STOPPED
-                    return
-                case Verdict.NEW if signed.announcement.author == self._notebook.rules.peer:
-                    self._offering.publish_model()
-                case Verdict.NEW if self._is_news(signed):
-                    self._last_news_s = self._notebook.now_s
-                case _:
-                    pass
-        self._slices.fetch()
-
-    def _is_news(self, signed: SignedAnnouncement) -> bool:
-        """Say whether an announcement is worth waking for; mere presence is not."""
-        is_feeder = self._notebook.rules.role is Role.FEEDER
-        match signed.announcement.content:
-            case ModelOffer(record=record):
-                return is_feeder or self._folding.is_news(record.digest)
-            case HashlistOffer():
-                return self._notebook.rules.takes_slices
-            case SliceUse():
-                return is_feeder
-            case _:
-                return False
-
-    def _board_fetched(self, event: events.BoardFetched) -> None:
-        self._notebook.note(FileFetched("board", event.digest, event.author, event.size))
-        self._catching.fetched(event.author, event.digest)
-        self._merge(event.entries)
-
-    def _fetch_failed(self, event: events.FetchFailed) -> None:
-        if event.wrong:
-            self._board.charge(event.author, event.kind, event.digest, event.reason)
-        else:
-            self._notebook.note(FetchFailed(event.kind, event.digest, event.author, event.reason))
-        if event.kind is events.FileKind.BOARD:
-            self._catching.failed(event.digest)
-        elif event.wrong:
-            self._slices.content_refused(event.digest)
-        else:
-            self._slices.fetch_failed(event.digest)
+    def _heard(self, heard: Import) -> None:
+        match heard:
+            case Import.CLONE:
+                self._notebook.order(Halt(CLONED))
+                self._phase = Phase.STOPPED
+            case Import.NEWS:
+                self._last_news_s = self._notebook.now_s
+            case Import.NOTHING:
+                pass
 
     def _store_failed(self, event: events.StoreFailed) -> None:
         self._notebook.note(Notice(f"cannot offer {event.kind} {event.digest[:8]} now, trying again: {event.reason}"))
-        self._offering.store_failed(event.kind)
+        if event.kind in (events.FileKind.MODEL, events.FileKind.BOARD):
+            self._offering.store_failed(event.kind)
+        else:
+            self._sharing.failed()
 
     def _own_scored(self, event: events.OwnScored) -> None:
+        # A score on other rows cannot be compared with the best one so far.
+        best = self._notebook.core.best if event.validation == self.own.validation else None
         own = Own(event.model, self.own.maturity, event.score, event.validation)
-        self._notebook.change_core(own=own)
+        self._notebook.change_core(own=own, best=best)
         self._notebook.note(ModelScored(event.model, event.score))
         self._note_best()
         self._offering.publish_model()
@@ -310,7 +319,7 @@ class Machine:
     def _end_fold(self) -> None:
         attempt = self._folding.end()
         before = self.own
-        if attempt.base.model != before.model:
+        if attempt.base != before:
             self._notebook.save_model(attempt.base)
         self._end_cycle(attempt.kind, before, attempt.tried, tuple(attempt.partners), None)
 
@@ -344,6 +353,9 @@ class Machine:
     def _decide(self) -> None:
         """Choose the next work cycle, or rest (paper, section 4.3; architecture, section 5, points 3 and 4)."""
         self._cycle_began_s = self._notebook.now_s
+        if self._notebook.core.recovering:
+            self._phase = Phase.WAITING
+            return
         if self._notebook.rules.role is Role.FEEDER:
             self._settle()
             return
@@ -383,10 +395,12 @@ class Machine:
         """Rest; finish when nothing relevant has come for a while, after a look at the best model of all."""
         rules = self._notebook.rules
         is_waiting = rules.role is not Role.FEEDER and self._validation is None
+        is_quiet = self._notebook.now_s >= self._quiet_at_s
         if self._phase is Phase.FINISHED:
-            return
+            if is_quiet:
+                return
+            self._adoptions = 0
         self._phase = Phase.WAITING if is_waiting else Phase.IDLE
-        is_quiet = self._notebook.now_s - self._last_news_s >= rules.quiet_period_s
         if not is_quiet or self._board.peers - 1 < rules.expect_peers:
             return
         offer = None if is_waiting or rules.role is Role.FEEDER else self._folding.adoptable(self._adoptions)

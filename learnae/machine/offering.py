@@ -53,7 +53,7 @@ class Offering:
 
     def _offer_model(self, offered: Offered) -> None:
         own = self._notebook.own
-        if own.score is None or own.model != offered.digest:
+        if own.score is None:
             return
         record = ModelRecord(own.model, own.score, own.maturity)
         known = self._notebook.memory.board.get(f"{self._notebook.rules.peer}/model")
@@ -64,14 +64,16 @@ class Offering:
     def stored(self, event: FileStored) -> None:
         """A file is available: announce it, and let the one before it run out."""
         offered = Offered(event.kind, event.digest, event.locators)
+        if event.kind is FileKind.MODEL and event.digest != self._notebook.own.model:
+            key = f"{event.kind}/{event.digest}"
+            self._notebook.put("offered", key, offered)
+            self._supersede(key)
+            return
         self._make_current(offered)
         match event.kind:
             case FileKind.MODEL:
-                if event.digest == self._notebook.own.model:
-                    self._offer_model(offered)
-                    self._notebook.note(ModelPublished(event.digest, self._notebook.own.maturity, event.size))
-                else:
-                    self._supersede(f"{event.kind}/{event.digest}")
+                self._offer_model(offered)
+                self._notebook.note(ModelPublished(event.digest, self._notebook.own.maturity, event.size))
             case FileKind.HASHLIST:
                 count = sum(1 for item in self._notebook.memory.slices.values() if item.shared)
                 self._board.announce(HashlistOffer(event.digest, event.locators, count))
@@ -95,7 +97,7 @@ class Offering:
         """Try again: the model after ``retry_s``, the board when presence is next due."""
         if kind is FileKind.MODEL:
             self._model_again_s = self._notebook.now_s + self._notebook.rules.retry_s
-        elif kind is FileKind.BOARD:
+        else:
             self._is_storing_board = False
             self._is_board_stored_for = None
             self._announce_presence()

@@ -1,11 +1,12 @@
 """Dataslices: own and foreign, their queue, their uses, the overuse threshold (paper, section 4.2)."""
 
 from collections.abc import Iterator
+from typing import Final
 
 import msgspec
 
 from learnae.machine.board import Board
-from learnae.machine.effects import Fetch, ForgetSlice, GatherValidation, Release, StoreHashlist, StoreSlices
+from learnae.machine.effects import Fetch, ForgetSlice, GatherValidation
 from learnae.machine.events import CutSlice, FileKind
 from learnae.machine.fetching import Backoff
 from learnae.machine.memory import KnownSlice, QueuedPass, Uses
@@ -15,6 +16,9 @@ from learnae.values.announcements import HashlistEntry, SliceUse
 from learnae.values.choices import Role
 from learnae.values.ids import Digest, PeerId
 from learnae.values.journal import Notice, SliceSkipped, SlicesQueued, SliceUsed
+
+MAX_LOCATORS: Final = 16
+"""Of one slice: where several offer it, those named last."""
 
 
 class Slices:
@@ -35,19 +39,18 @@ class Slices:
         """Take own slices in; return whether there were new ones."""
         new = [item for item in cut if not self._is_held(item.digest)]
         for item in new:
-            self._know(KnownSlice(item.digest, self._rules.peer, item.rows, item.evaluation, held=True))
+            self.know(KnownSlice(item.digest, self._rules.peer, item.rows, item.evaluation, held=True))
         self._queue_passes(
             [item.digest for item in new if not item.evaluation], self._rules.peer, evaluation=sum(i.evaluation for i in new)
         )
-        if self._rules.sharing and self.unshared():
-            self.share()
         return bool(new)
 
     def _is_held(self, digest: Digest) -> bool:
         known = self._notebook.memory.slices.get(digest)
         return known is not None and known.held
 
-    def _know(self, item: KnownSlice) -> None:
+    def know(self, item: KnownSlice) -> None:
+        """Remember what is known of a slice."""
         self._notebook.put("slices", item.digest, item)
 
     def _queue_passes(self, digests: list[Digest], author: PeerId, *, evaluation: int) -> None:
@@ -66,92 +69,94 @@ class Slices:
         """Return the slices that this peer cut."""
         return tuple(item for item in self._notebook.memory.slices.values() if self._is_own(item))
 
-    def unshared(self) -> tuple[tuple[Digest, bool], ...]:
-        """Name the own slices that are not offered yet."""
-        return tuple(
-            (item.digest, item.evaluation)
-            for item in self._notebook.memory.slices.values()
-            if self._is_own(item) and not item.shared
-        )
-
     def _is_own(self, item: KnownSlice) -> bool:
         return item.author == self._rules.peer
-
-    def share(self) -> None:
-        """Order that own slices be offered."""
-        self._notebook.order(StoreSlices(self.unshared()))
-
-    def shared(self, entries: tuple[HashlistEntry, ...]) -> None:
-        """Own slices are offered: put them on the hashlist and order that it be offered."""
-        for entry in entries:
-            item = self._notebook.memory.slices[entry.digest]
-            self._know(msgspec.structs.replace(item, locators=entry.locators, shared=True))
-        self.offer_hashlist()
-
-    def offer_hashlist(self) -> None:
-        """Order that the own hashlist be offered."""
-        own = sorted(
-            (item for item in self._notebook.memory.slices.values() if self._is_own(item) and item.shared),
-            key=lambda item: item.digest,
-        )
-        self._notebook.order(
-            StoreHashlist(tuple(HashlistEntry(item.digest, item.rows, item.evaluation, item.locators) for item in own))
-        )
 
     def fetch(self) -> None:
         """Order what is missing and due: hashlists first, then their slices, up to ``max_fetches`` at once."""
         if not self._rules.takes_slices:
             return
+        self._forget_orphans()
         for fetch in self._missing():
             if len(self._fetching) >= self._rules.max_fetches:
                 return
             self._fetching.add(fetch.digest)
             self._notebook.order(fetch)
 
+    def _forget_orphans(self) -> None:
+        """Forget missing slices whose author offers no hashlist any more, or does not count; others may offer them too."""
+        authors = {author for author, _ in self._board.hashlists()}
+        slices = self._notebook.memory.slices
+        orphans = [item.digest for item in slices.values() if not item.held and item.author not in authors]
+        for digest in orphans:
+            self._notebook.remove("slices", digest)
+        if orphans:
+            self._read_hashlists.clear()
+
     def _missing(self) -> Iterator[Fetch]:
-        now_s = self._notebook.now_s
         for author, offer in self._board.hashlists():
-            if offer.digest not in self._read_hashlists and self._may_fetch(offer.digest, now_s):
+            if offer.digest not in self._read_hashlists and self._may_fetch(author, offer.digest):
                 yield Fetch(FileKind.HASHLIST, author, offer.digest, offer.locators)
         for item in self._notebook.memory.slices.values():
-            wanted = not item.held and self._may_fetch(item.digest, now_s) and self._board.is_admitted(item.author)
-            if wanted and (item.evaluation or self._board.network_uses(item.digest) < self._rules.overuse_threshold):
+            if not item.held and self._is_wanted(item) and self._may_fetch(item.author, item.digest):
                 yield Fetch(FileKind.SLICE, item.author, item.digest, item.locators)
 
-    def _may_fetch(self, digest: Digest, now_s: float) -> bool:
-        return digest not in self._fetching and not self._board.is_refused(digest) and self._backoff.is_due(digest, now_s)
+    def _is_wanted(self, item: KnownSlice) -> bool:
+        if item.evaluation:
+            return self._rules.role is Role.TRAINER
+        return self._board.network_uses(item.digest) < self._rules.overuse_threshold
+
+    def _may_fetch(self, author: PeerId, digest: Digest) -> bool:
+        is_due = self._backoff.is_due((author, digest), self._notebook.now_s)
+        return is_due and digest not in self._fetching and not self._board.is_refused(digest)
 
     def hashlist_fetched(self, author: PeerId, digest: Digest, entries: tuple[HashlistEntry, ...]) -> bool:
-        """Take a hashlist in; return whether it names slices that were not known."""
-        self._done(digest)
+        """Take a hashlist in; return whether it names slices that are new and wanted.
+
+        One author's hashlists may name as many slices in all as it may have subjects; what is beyond that is ignored.
+        """
+        self._done(author, digest)
         self._read_hashlists.add(digest)
         slices = self._notebook.memory.slices
-        wants_evaluation = self._rules.role is Role.TRAINER
-        new = [
-            e
-            for e in entries
-            if e.digest not in slices and not self._board.is_refused(e.digest) and (wants_evaluation or not e.evaluation)
-        ]
-        for entry in new:
-            self._know(KnownSlice(entry.digest, author, entry.rows, entry.evaluation, held=False, locators=entry.locators))
+        room = self._rules.limits.subjects_per_peer - sum(item.author == author for item in slices.values())
+        is_news = False
         for entry in entries:
-            known = slices.get(entry.digest)
-            if entry.evaluation and known is not None and not known.evaluation and not self._is_own(known):
-                self._set_aside(known)
-        return bool(new)
+            if entry.digest in slices:
+                self._meet_again(slices[entry.digest], entry)
+            elif room > 0 and not self._board.is_refused(entry.digest):
+                room -= 1
+                item = KnownSlice(entry.digest, author, entry.rows, entry.evaluation, held=False, locators=entry.locators)
+                self.know(item)
+                is_news = is_news or self._is_wanted(item)
+        return is_news
 
-    def _set_aside(self, item: KnownSlice) -> None:
+    def _meet_again(self, known: KnownSlice, entry: HashlistEntry) -> None:
+        """A hashlist names a slice that another one named, or that is here: note where else it is, and what it is for."""
+        if self._is_own(known):
+            return
+        if entry.evaluation and not known.evaluation:
+            known = self._set_aside(known)
+        if not known.held:
+            locators = tuple(dict.fromkeys((*entry.locators, *known.locators)))[:MAX_LOCATORS]
+            self.know(msgspec.structs.replace(known, locators=locators))
+
+    def _set_aside(self, item: KnownSlice) -> KnownSlice:
         """Nobody trains on a slice that anybody marks as for evaluation."""
-        self._know(msgspec.structs.replace(item, evaluation=True))
+        aside = msgspec.structs.replace(item, evaluation=True)
+        self.know(aside)
         self._drop_passes(item.digest)
+        return aside
 
     def slice_fetched(self, author: PeerId, digest: Digest, rows: int) -> None:
         """Take a foreign slice in: queue it, or validate on it."""
-        self._done(digest)
+        self._done(author, digest)
         item = self._notebook.memory.slices.get(digest)
-        if item is None or item.held:
+        if item is None:
+            self._notebook.order(ForgetSlice(digest))  # It was forgotten while it was on its way.
             return
-        self._know(msgspec.structs.replace(item, held=True, rows=rows))
+        if item.held:
+            return
+        self.know(msgspec.structs.replace(item, held=True, rows=rows))
         if item.evaluation:
             self._queue_passes([], author, evaluation=1)
             self.gather_validation()
@@ -160,28 +165,39 @@ class Slices:
 
     def gather_validation(self) -> None:
         """Order that a trainer validate on the evaluation slices it holds."""
-        held = sorted(item.digest for item in self._notebook.memory.slices.values() if item.evaluation and item.held)
+        held = sorted(
+            item.digest
+            for item in self._notebook.memory.slices.values()
+            if item.evaluation and item.held and not self._board.own_uses(item.digest)
+        )
         if self._rules.role is Role.TRAINER and held:
             self._notebook.order(GatherValidation(tuple(held)))
 
-    def fetch_failed(self, digest: Digest) -> None:
-        """Try again later."""
+    def fetch_failed(self, author: PeerId, digest: Digest) -> None:
+        """Try again later; the same from another author at once."""
         self._fetching.discard(digest)
-        self._backoff.failed(digest, self._notebook.now_s)
+        self._backoff.failed((author, digest), self._notebook.now_s)
 
-    def content_refused(self, digest: Digest) -> None:
+    def content_refused(self, author: PeerId, digest: Digest) -> None:
         """Never try again; whoever signed it was charged."""
-        self._done(digest)
+        self._done(author, digest)
         if digest in self._notebook.memory.slices:
             self._notebook.remove("slices", digest)
             self._drop_passes(digest)
 
-    def _done(self, digest: Digest) -> None:
+    def _done(self, author: PeerId, digest: Digest) -> None:
         self._fetching.discard(digest)
-        self._backoff.succeeded(digest)
+        self._backoff.succeeded((author, digest))
 
     def _drop_passes(self, digest: Digest) -> None:
         for number in range(1, self._rules.passes + 1):
+            if f"{digest}/{number}" in self._notebook.memory.queue:
+                self._notebook.remove("queue", f"{digest}/{number}")
+
+    def recall(self, digest: Digest) -> None:
+        """Drop passes that were begun before the state was lost, as others remember: each is one use, and was counted."""
+        begun = self._notebook.memory.uses.get(digest, Uses(0)).begun
+        for number in range(begun + 1, min(self._board.own_uses(digest), self._rules.passes) + 1):
             if f"{digest}/{number}" in self._notebook.memory.queue:
                 self._notebook.remove("queue", f"{digest}/{number}")
 
@@ -246,15 +262,7 @@ class Slices:
                 Notice(f"dataslice {digest[:8]} is gone from the state folder; its rows come back at the next start")
             )
         else:
-            self._know(msgspec.structs.replace(item, held=False))
-
-    def withdraw(self) -> bool:
-        """Stop offering own slices, because the operator does not share any more; return whether any were offered."""
-        shared = [item for item in self._notebook.memory.slices.values() if item.shared]
-        for item in shared:
-            self._know(msgspec.structs.replace(item, locators=(), shared=False))
-            self._notebook.order(Release(item.locators))
-        return bool(shared)
+            self.know(msgspec.structs.replace(item, held=False))
 
     def _forget_if_done(self, digest: Digest) -> None:
         item = self._notebook.memory.slices.get(digest)

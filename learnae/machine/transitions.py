@@ -1,6 +1,6 @@
 """Which event is legal in which phase, and to which phases it may lead. Everything that affects the phase is said here.
 
-The table is drawn in ``docs/concepts.md`` by ``transition_table``; a test compares the two.
+The table is drawn in ``docs/transitions.md`` by ``transition_table``; a test compares the two.
 """
 
 from typing import Final
@@ -62,7 +62,10 @@ TRANSITIONS: Final = _build()
 
 
 def transition_table() -> str:
-    """Draw the table in Markdown: a row for each event, a column for each phase."""
+    """Draw the table in Markdown: a row for each event, a column for each phase.
+
+    ``·``: illegal. ``stays``: the phase remains. ``decide``: whatever a decision may come to. ``stopped``: for good.
+    """
     order = list(Phase)
     names = list(dict.fromkeys(event.__name__ for _, event in TRANSITIONS))
     lines = ["| event | " + " | ".join(order) + " |", "|---|" + "---|" * len(order)]
@@ -78,7 +81,7 @@ def transition_table() -> str:
 def _cell(phase: Phase, after: frozenset[Phase] | None) -> str:
     if after is None:
         return "·"
-    halts = " or stopped" if Phase.STOPPED in after and len(after) > 1 else ""
-    rest = after - {Phase.STOPPED} if halts else after
-    name = "decide" if rest == DECIDED else "stopped" if rest == {Phase.STOPPED} else "stays" if rest == {phase} else "?"
-    return name + halts
+    if after == {Phase.STOPPED}:
+        return "stopped"
+    halts = " or stopped" if Phase.STOPPED in after else ""
+    return ("stays" if after - {Phase.STOPPED} == {phase} else "decide") + halts

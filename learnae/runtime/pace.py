@@ -16,14 +16,15 @@ class ThreadPace:
     def __init__(self, fetch_timeout_s: float) -> None:
         self._fetch_timeout_s = fetch_timeout_s
         self._workshop = ThreadPoolExecutor(max_workers=1, thread_name_prefix="learnae-workshop")
+        self._desk = ThreadPoolExecutor(max_workers=4, thread_name_prefix="learnae-desk")
 
     async def compute(self, job: Callable[[], T]) -> T:
         """Run a job in the workshop's thread."""
         return await asyncio.get_running_loop().run_in_executor(self._workshop, job)
 
     async def decode(self, job: Callable[[], T]) -> T:
-        """Run a job in a thread of the loop's own."""
-        return await asyncio.to_thread(job)
+        """Run a job in one of four threads of their own."""
+        return await asyncio.get_running_loop().run_in_executor(self._desk, job)
 
     async def within(self, fetch: Awaitable[T]) -> T:
         """Wait for a remote operation, at most ``fetch_timeout_s``."""
@@ -34,5 +35,6 @@ class ThreadPace:
             raise UnavailableError(f"no answer within {self._fetch_timeout_s:g} s") from exc
 
     def close(self) -> None:
-        """Let the thread go once its job, if any, is done."""
+        """Let the threads go once their jobs, if any, are done."""
         self._workshop.shutdown(wait=False, cancel_futures=True)
+        self._desk.shutdown(wait=False, cancel_futures=True)

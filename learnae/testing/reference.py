@@ -34,7 +34,8 @@ def reference_probabilities(manifest: Manifest, outputs: Wide) -> Wide:
             return 1.0 / (1.0 + np.exp(-outputs))
         case Task.MULTICLASS:
             exponents = np.exp(outputs)
-            return exponents / exponents.sum(axis=1, keepdims=True)
+            shares: Wide = exponents / exponents.sum(axis=1, keepdims=True)
+            return shares
         case Task.REGRESSION:
             return outputs
 

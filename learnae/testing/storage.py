@@ -20,19 +20,7 @@ Open = Callable[[str], Storage]
 ALICE, BOB, CAROL = "a1" * 32, "b2" * 32, "c3" * 32
 _PAUSE_S = 0.02
 _LOCATOR = re.compile(r"[a-z][a-z0-9]{0,15}:[A-Za-z0-9._/-]{1,200}\Z")
-_STRANGE = (
-    "",
-    ":",
-    "/",
-    "..",
-    "../../etc/passwd",
-    "x" * 100_000,
-    "\0",
-    "\udcff",
-    "file:///etc/passwd",
-    "http://localhost/",
-    "\n",
-)
+_STRANGE = ("", ":", "/", "..", "../../etc/passwd", "x" * 100_000, "\0", "\udcff", "file:///etc/passwd", "http://localhost", "\n")
 _LARGEST_TRIED = 2**31
 
 

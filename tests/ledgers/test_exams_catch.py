@@ -1,80 +1,82 @@
 """Every exam catches implementations that break one promise each."""
 
 import asyncio
+import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from learnae.builtins.memory import MAX_MESSAGE_BYTES, MemoryLedger, MemoryStorage, MemoryTransport
 from learnae.errors import DamagedError, NotFoundError
-from learnae.interfaces.sensors import Packet
+from learnae.interfaces.sensors import Packet, Reading
 from learnae.testing.sensors import SensorSourceExam
 from learnae.testing.storage import StorageExam
 from learnae.testing.transport import TransportExam
-from learnae.values.ids import Locator
+from learnae.values.ids import Locator, SensorId
 
 # Transports
 
 
 class Shortens(MemoryTransport):
-    async def publish(self, slot, message):
+    async def publish(self, slot: str, message: bytes) -> None:
         await super().publish(slot, message[:60_000])
 
 
 class FlipsABit(MemoryTransport):
-    async def receive(self):
+    async def receive(self) -> bytes:
         message = await super().receive()
         return message[:-1] + bytes([message[-1] ^ 1])
 
 
 class TakesTooLarge(MemoryTransport):
-    async def publish(self, slot, message):
+    async def publish(self, slot: str, message: bytes) -> None:
         await super().publish(slot, message[:MAX_MESSAGE_BYTES])
 
 
 class TakesAnySlot(MemoryTransport):
-    async def publish(self, slot, message):
+    async def publish(self, slot: str, message: bytes) -> None:
         await super().publish(
             slot if len(slot) == 64 and slot.isascii() and slot.isalnum() and "g" not in slot else "0" * 64, message
         )
 
 
 class KeepsNothing(MemoryTransport):
-    def __init__(self, ledger, owner):
+    def __init__(self, ledger: MemoryLedger, owner: str) -> None:
         super().__init__(ledger, owner)
         while self._inbox.pop() is not None:
             pass
 
 
 class SharesSlots(MemoryTransport):
-    def __init__(self, ledger, owner):
+    def __init__(self, ledger: MemoryLedger, owner: str) -> None:
         super().__init__(ledger, "0" * 64)
 
 
 class KeepsTheFirst(MemoryTransport):
-    async def publish(self, slot, message):
+    async def publish(self, slot: str, message: bytes) -> None:
         if not any((sender, kept) == (self._owner, slot) for sender, kept, _ in self._ledger.kept()):
             await super().publish(slot, message)
 
 
 class LosesWhenCancelled(MemoryTransport):
-    async def receive(self):
+    async def receive(self) -> bytes:
         message = await super().receive()
         await asyncio.sleep(0)
         return message
 
 
 class PublishesInParts(MemoryTransport):
-    async def publish(self, slot, message):
+    async def publish(self, slot: str, message: bytes) -> None:
         await super().publish(slot, message[: len(message) // 2])
         await asyncio.sleep(0)
         await super().publish(slot, message)
 
 
 class ObsoleteWins(MemoryTransport):
-    async def publish(self, slot, message):
+    async def publish(self, slot: str, message: bytes) -> None:
         try:
             await asyncio.sleep(0)
         except asyncio.CancelledError:
@@ -84,7 +86,7 @@ class ObsoleteWins(MemoryTransport):
 
 
 class ClosesOnce(MemoryTransport):
-    async def aclose(self):
+    async def aclose(self) -> None:
         self._ledger._inboxes.remove(self._inbox)
 
 
@@ -104,12 +106,12 @@ class ClosesOnce(MemoryTransport):
         pytest.param(ClosesOnce, "closing_twice_is_harmless", id="closes-once"),
     ],
 )
-def test_broken_transports_fail(broken, test, tmp_path):
+def test_broken_transports_fail(broken: Any, test: str, tmp_path: Path) -> None:
     class Exam(TransportExam):
         deadline_s = 0.5
         again_s = 0.1
 
-        def connect(self, folder):
+        def connect(self, folder: Path) -> Any:
             ledger = MemoryLedger()
             return lambda owner: broken(ledger, owner)
 
@@ -121,29 +123,29 @@ def test_broken_transports_fail(broken, test, tmp_path):
 
 
 class CutsFiles(MemoryStorage):
-    async def get(self, locator, *, max_bytes):
+    async def get(self, locator: Locator, *, max_bytes: int) -> bytes:
         return (await super().get(locator, max_bytes=max_bytes))[:65_536]
 
 
 class DamagesFiles(MemoryStorage):
-    async def get(self, locator, *, max_bytes):
+    async def get(self, locator: Locator, *, max_bytes: int) -> bytes:
         data = await super().get(locator, max_bytes=max_bytes)
         return data.replace(b"\x07", b"\x08")
 
 
 class ReleasesForeign(MemoryStorage):
-    async def release(self, locator):
+    async def release(self, locator: Locator) -> None:
         self._ledger._files.pop(locator.removeprefix("memory:"), None)
 
 
 class NeverReleases(MemoryStorage):
-    async def release(self, locator):
+    async def release(self, locator: Locator) -> None:
         pass
 
 
 class PutsOnce(MemoryStorage):
-    async def put(self, data):
-        locator = Locator("memory:" + __import__("hashlib").sha256(data).hexdigest())
+    async def put(self, data: bytes) -> Locator:
+        locator = Locator("memory:" + hashlib.sha256(data).hexdigest())
         if locator.removeprefix("memory:") in self._ledger._files:
             self._ledger._files.pop(locator.removeprefix("memory:"))
             return locator
@@ -153,30 +155,30 @@ class PutsOnce(MemoryStorage):
 class TakesTooLargeFiles(MemoryStorage):
     max_file_bytes = 10_000
 
-    async def put(self, data):
+    async def put(self, data: bytes) -> Locator:
         return await super().put(data)
 
 
 class IgnoresTheAllowance(MemoryStorage):
-    async def get(self, locator, *, max_bytes):
+    async def get(self, locator: Locator, *, max_bytes: int) -> bytes:
         return await super().get(locator, max_bytes=2**40)
 
 
 class StumblesOverStrings(MemoryStorage):
-    async def get(self, locator, *, max_bytes):
+    async def get(self, locator: Locator, *, max_bytes: int) -> bytes:
         return self._ledger._files[locator.split(":", 1)[1]][:max_bytes]
 
 
 class WritesOddLocators(MemoryStorage):
-    async def put(self, data):
+    async def put(self, data: bytes) -> Locator:
         return Locator((await super().put(data)).replace(":", ":/ "))
 
-    async def get(self, locator, *, max_bytes):
+    async def get(self, locator: Locator, *, max_bytes: int) -> bytes:
         return await super().get(Locator(locator.replace(":/ ", ":")), max_bytes=max_bytes)
 
 
 class LeavesHalf(MemoryStorage):
-    async def put(self, data):
+    async def put(self, data: bytes) -> Locator:
         locator = await super().put(data)
         self._ledger._files[locator.removeprefix("memory:")] = data[: len(data) // 2]
         await asyncio.sleep(0)
@@ -184,7 +186,7 @@ class LeavesHalf(MemoryStorage):
 
 
 class GoesWithItsOwner(MemoryStorage):
-    async def aclose(self):
+    async def aclose(self) -> None:
         self._ledger._files.clear()
 
 
@@ -204,11 +206,11 @@ class GoesWithItsOwner(MemoryStorage):
         pytest.param(GoesWithItsOwner, "what_was_put_stays", id="goes-with-its-owner"),
     ],
 )
-def test_broken_storages_fail(broken, test, tmp_path):
+def test_broken_storages_fail(broken: Any, test: str, tmp_path: Path) -> None:
     class Exam(StorageExam):
         deadline_s = 0.5
 
-        def connect(self, folder):
+        def connect(self, folder: Path) -> Any:
             ledger = MemoryLedger()
             return lambda owner: broken(ledger, owner)
 
@@ -225,10 +227,10 @@ class Plain:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    async def sensors(self) -> Sequence[str]:
+    async def sensors(self) -> Sequence[SensorId]:
         return sorted(path.stem for path in self.folder.glob("*.txt"))
 
-    async def read(self, sensor, position, *, max_readings):
+    async def read(self, sensor: SensorId, position: str, *, max_readings: int) -> Packet:
         if sensor not in await self.sensors():
             raise NotFoundError(sensor)
         *lines, _half = (self.folder / f"{sensor}.txt").read_text().split("\n")
@@ -248,7 +250,7 @@ class Plain:
 
 
 class Skips(Plain):
-    async def read(self, sensor, position, *, max_readings):
+    async def read(self, sensor: SensorId, position: str, *, max_readings: int) -> Packet:
         packet = await super().read(sensor, position, max_readings=max_readings + 1)
         return Packet(packet.readings[:max_readings], packet.position, packet.ended)
 
@@ -256,36 +258,36 @@ class Skips(Plain):
 class GoesOnByItself(Plain):
     at = ""
 
-    async def read(self, sensor, position, *, max_readings):
+    async def read(self, sensor: SensorId, position: str, *, max_readings: int) -> Packet:
         packet = await super().read(sensor, self.at, max_readings=max_readings)
         self.at = packet.position
         return packet
 
 
 class DropsNoReadings(Plain):
-    async def read(self, sensor, position, *, max_readings):
+    async def read(self, sensor: SensorId, position: str, *, max_readings: int) -> Packet:
         packet = await super().read(sensor, position, max_readings=max_readings)
         return Packet(tuple(r for r in packet.readings if r is not None), packet.position, packet.ended)
 
 
 class ReturnsTooMany(Plain):
-    async def read(self, sensor, position, *, max_readings):
+    async def read(self, sensor: SensorId, position: str, *, max_readings: int) -> Packet:
         return await super().read(sensor, position, max_readings=max_readings + 1)
 
 
 class Unsorted(Plain):
-    async def sensors(self):
+    async def sensors(self) -> Sequence[SensorId]:
         return list(reversed(await super().sensors()))
 
 
 class NeverEnds(Plain):
-    async def read(self, sensor, position, *, max_readings):
+    async def read(self, sensor: SensorId, position: str, *, max_readings: int) -> Packet:
         packet = await super().read(sensor, position, max_readings=max_readings)
         return Packet(packet.readings, packet.position)
 
 
 class InventsSensors(Plain):
-    async def read(self, sensor, position, *, max_readings):
+    async def read(self, sensor: SensorId, position: str, *, max_readings: int) -> Packet:
         try:
             return await super().read(sensor, position, max_readings=max_readings)
         except NotFoundError:
@@ -293,18 +295,18 @@ class InventsSensors(Plain):
 
 
 class TrustsPositions(Plain):
-    def check(self, lines):
+    def check(self, lines: list[str]) -> int:
         return 0
 
 
 class MovesForNothing(Plain):
-    async def read(self, sensor, position, *, max_readings):
+    async def read(self, sensor: SensorId, position: str, *, max_readings: int) -> Packet:
         packet = await super().read(sensor, position, max_readings=max_readings)
         return Packet(packet.readings, packet.position + " ", packet.ended)
 
 
 class ReturnsHalves(Plain):
-    async def read(self, sensor, position, *, max_readings):
+    async def read(self, sensor: SensorId, position: str, *, max_readings: int) -> Packet:
         packet = await super().read(sensor, position, max_readings=max_readings)
         if '"half"' in (self.folder / f"{sensor}.txt").read_text() and position:
             return Packet((None,), packet.position)
@@ -312,23 +314,23 @@ class ReturnsHalves(Plain):
 
 
 class FilesExam(SensorSourceExam):
-    def connect(self, folder):
+    def connect(self, folder: Path) -> Any:
         return Plain(folder)
 
-    def append(self, folder, sensor, readings):
+    def append(self, folder: Path, sensor: SensorId, readings: Sequence[Reading | None]) -> None:
         self.write(folder, sensor, "".join(json.dumps(reading) + "\n" for reading in readings))
 
-    def end(self, folder, sensor):
+    def end(self, folder: Path, sensor: SensorId) -> None:
         self.write(folder, sensor, "end\n")
 
-    def replace(self, folder, sensor):
+    def replace(self, folder: Path, sensor: SensorId) -> None:
         (folder / f"{sensor}.txt").write_text("{}\n" * 5)
 
-    def append_half(self, folder, sensor):
+    def append_half(self, folder: Path, sensor: SensorId) -> Callable[[], None]:
         self.write(folder, sensor, '{"half"')
         return lambda: self.write(folder, sensor, ": 1}\n")
 
-    def write(self, folder, sensor, text):
+    def write(self, folder: Path, sensor: SensorId, text: str) -> None:
         with (folder / f"{sensor}.txt").open("a") as file:
             file.write(text)
 
@@ -352,22 +354,22 @@ class TestPlain(FilesExam):
         pytest.param(ReturnsHalves, "a_half_reading_is_awaited", id="returns-halves"),
     ],
 )
-def test_broken_sources_fail(broken, test, tmp_path):
+def test_broken_sources_fail(broken: Any, test: str, tmp_path: Path) -> None:
     class Exam(FilesExam):
         deadline_s = 0.5
 
-        def connect(self, folder):
+        def connect(self, folder: Path) -> Any:
             return broken(folder)
 
     with pytest.raises(AssertionError):
         getattr(Exam(), f"test_{test}")(tmp_path)
 
 
-def test_a_transport_that_keeps_nothing_may_say_so(tmp_path):
+def test_a_transport_that_keeps_nothing_may_say_so(tmp_path: Path) -> None:
     class Exam(TransportExam):
         keeps = False
 
-        def connect(self, folder):
+        def connect(self, folder: Path) -> Any:
             ledger = MemoryLedger()
             return lambda owner: KeepsNothing(ledger, owner)
 

@@ -5,12 +5,12 @@ import asyncio
 import pytest
 
 from learnae.builtins.memory import MemoryLedger
-from learnae.errors import NotFoundError, UnavailableError, UsageError
+from learnae.errors import NotFoundError, UnavailableError, UsageError, WorldError
 from learnae.testing.faults import Fault, FaultyStorage, FaultyTransport, draw_schedule, spoil
 
 MESSAGES = [b"zero", b"one.", b"two.", b"tri.", b"four", b"five"]
 SLOTS = [f"{number:064x}" for number in range(6)]
-Z, O, T, R, F, V = MESSAGES
+Z, N, T, R, F, V = MESSAGES
 
 
 def outcome(fault: Fault, side: str) -> tuple[list[bytes], int]:
@@ -43,27 +43,27 @@ def outcome(fault: Fault, side: str) -> tuple[list[bytes], int]:
     ("fault", "arrives"),
     [
         pytest.param(Fault.LOST, [Z, T, R, F, V], id="lost"),
-        pytest.param(Fault.DUPLICATED, [Z, O, O, T, R, F, V], id="duplicated"),
-        pytest.param(Fault.REORDERED, [Z, T, O, R, F, V], id="reordered"),
-        pytest.param(Fault.DELAYED, [Z, T, R, F, O, V], id="delayed"),
+        pytest.param(Fault.DUPLICATED, [Z, N, N, T, R, F, V], id="duplicated"),
+        pytest.param(Fault.REORDERED, [Z, T, N, R, F, V], id="reordered"),
+        pytest.param(Fault.DELAYED, [Z, T, R, F, N, V], id="delayed"),
         pytest.param(Fault.DAMAGED, [Z, b"on\x64.", T, R, F, V], id="damaged"),
         pytest.param(Fault.TRUNCATED, [Z, b"on", T, R, F, V], id="truncated"),
     ],
 )
-def test_each_fault_hits_the_message_that_the_schedule_names(fault, arrives, side):
+def test_each_fault_hits_the_message_that_the_schedule_names(fault: Fault, arrives: list[bytes], side: str) -> None:
     assert outcome(fault, side) == (arrives, 0)
 
 
-def test_unavailable_raises_and_does_nothing():
+def test_unavailable_raises_and_does_nothing() -> None:
     assert outcome(Fault.UNAVAILABLE, "published") == ([Z, T, R, F, V], 1)
     assert outcome(Fault.UNAVAILABLE, "received") == (MESSAGES, 1)
 
 
-def test_empty_messages_cannot_be_damaged():
+def test_empty_messages_cannot_be_damaged() -> None:
     assert spoil(b"", Fault.DAMAGED) == b""
 
 
-def test_equal_seeds_draw_equal_schedules():
+def test_equal_seeds_draw_equal_schedules() -> None:
     drawn = draw_schedule(3, length=1000, share=0.2)
     assert drawn == draw_schedule(3, length=1000, share=0.2) != draw_schedule(4, length=1000, share=0.2)
     assert 150 < len(drawn) < 250
@@ -71,7 +71,7 @@ def test_equal_seeds_draw_equal_schedules():
     assert set(draw_schedule(3, length=100, share=1.0, faults=[Fault.LOST]).values()) == {Fault.LOST}
 
 
-def test_a_file_has_no_order():
+def test_a_file_has_no_order() -> None:
     with pytest.raises(UsageError, match="use delayed"):
         FaultyStorage(MemoryLedger().storage("a" * 64), gets={0: Fault.REORDERED})
 
@@ -83,11 +83,11 @@ def test_a_file_has_no_order():
         pytest.param(Fault.DELAYED, NotFoundError, id="delayed"),
         pytest.param(Fault.UNAVAILABLE, UnavailableError, id="unavailable"),
         pytest.param(Fault.DUPLICATED, b"file", id="duplicated"),
-        pytest.param(Fault.DAMAGED, b"fihe", id="damaged"),
+        pytest.param(Fault.DAMAGED, b"fime", id="damaged"),
         pytest.param(Fault.TRUNCATED, b"fi", id="truncated"),
     ],
 )
-def test_fetching_meets_the_fault_once(fault, first):
+def test_fetching_meets_the_fault_once(fault: Fault, first: bytes | type[WorldError]) -> None:
     async def run() -> None:
         storage = FaultyStorage(MemoryLedger().storage("a" * 64), gets={0: fault})
         locator = await storage.put(b"file")
@@ -112,7 +112,7 @@ def test_fetching_meets_the_fault_once(fault, first):
         pytest.param(Fault.DAMAGED, [True, True], id="damaged"),
     ],
 )
-def test_storing_meets_the_fault_once(fault, found):
+def test_storing_meets_the_fault_once(fault: Fault, found: list[bool]) -> None:
     async def run() -> list[bool]:
         storage = FaultyStorage(MemoryLedger().storage("a" * 64), puts={0: fault})
         locator = await storage.put(b"file")
@@ -129,7 +129,7 @@ def test_storing_meets_the_fault_once(fault, found):
     assert asyncio.run(run()) == found
 
 
-def test_an_unavailable_put_stores_nothing():
+def test_an_unavailable_put_stores_nothing() -> None:
     ledger = MemoryLedger()
     storage = FaultyStorage(ledger.storage("a" * 64), puts={0: Fault.UNAVAILABLE})
     with pytest.raises(UnavailableError):

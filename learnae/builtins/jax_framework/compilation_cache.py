@@ -1,9 +1,11 @@
 """Compiled programs that outlive the process, so that many peers on one machine compile once."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import jax
 import platformdirs
+from jax.experimental.compilation_cache import compilation_cache
 
 from learnae.errors import ConfigError
 
@@ -22,14 +24,24 @@ def switch_compilation_cache(folder: object) -> None:
         msg = f"plugins.jax.compilation_cache = {folder!r} cannot be used; accepted: a folder, or 'off'"
         raise ConfigError(msg)
     if folder == "off":
-        _set("jax_enable_compilation_cache", False)
+        _set({"jax_enable_compilation_cache": False})
         return
     path = Path(folder).expanduser() if folder else platformdirs.user_cache_path("learnae") / "jax"
-    _set("jax_enable_compilation_cache", True)
-    _set("jax_compilation_cache_dir", str(path))
-    _set("jax_persistent_cache_min_compile_time_secs", 0.0)
-    _set("jax_persistent_cache_min_entry_size_bytes", -1)
+    _set(
+        {
+            "jax_enable_compilation_cache": True,
+            "jax_compilation_cache_dir": str(path),
+            "jax_persistent_cache_min_compile_time_secs": 0.0,
+            "jax_persistent_cache_min_entry_size_bytes": -1,
+        }
+    )
 
 
-def _set(key: str, value: object) -> None:
-    jax.config.update(key, value)  # type: ignore[no-untyped-call]  # JAX leaves it untyped
+def _set(settings: Mapping[str, object]) -> None:
+    before = {key: getattr(jax.config, key) for key in settings}
+    if before == settings:
+        return
+    for key, value in settings.items():
+        jax.config.update(key, value)  # type: ignore[no-untyped-call]  # JAX leaves it untyped
+    # JAX looks at its settings only once, when it first compiles.
+    compilation_cache.reset_cache()

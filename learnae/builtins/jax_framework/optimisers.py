@@ -27,7 +27,7 @@ def build_optimiser(recipe: Recipe) -> optax.GradientTransformationExtraArgs:
     Raises:
         ConfigError: Optax has no such optimiser or schedule, or it does not take these options.
     """
-    known = _optimisers()
+    known = known_optimisers()
     if recipe.optimiser not in known:
         raise unknown_name("training.optimiser", recipe.optimiser, known)
     function = known[recipe.optimiser]
@@ -37,18 +37,26 @@ def build_optimiser(recipe: Recipe) -> optax.GradientTransformationExtraArgs:
 
 
 def _build_schedule(asked: str, recipe: Recipe) -> Callable[[Any], Any]:
-    known = _schedules()
+    known = known_schedules()
     name = asked if asked in known else f"{asked}_schedule"
     if name not in known:
         raise unknown_name("training.schedule", asked, known)
     options = dict(recipe.schedule_options)
     if isinstance(table := options.get("boundaries_and_scales"), Mapping):
         # TOML has no whole numbers as keys.
-        options["boundaries_and_scales"] = {int(step): scale for step, scale in table.items()}
+        options["boundaries_and_scales"] = _steps(table)
     parameters = inspect.signature(known[name]).parameters
     rate = next(key for key in _RATES if key in parameters)
     schedule: Callable[[Any], Any] = _call("schedule", name, known[name], (rate, recipe.learning_rate), options)
     return schedule
+
+
+def _steps(table: Mapping[str, object]) -> dict[int, object]:
+    try:
+        return {int(step): scale for step, scale in table.items()}
+    except ValueError as error:
+        msg = f"training.schedule_options.boundaries_and_scales = {dict(table)!r} cannot be used; accepted: step = scale, …"
+        raise ConfigError(msg) from error
 
 
 def save_state(state: optax.OptState) -> Arrays:
@@ -84,7 +92,8 @@ def _is_key(leaf: Any) -> bool:  # noqa: ANN401 - an array, or its shape and dty
     return bool(jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key))
 
 
-def _optimisers() -> dict[str, Callable[..., Any]]:
+def known_optimisers() -> dict[str, Callable[..., Any]]:
+    """List the optimisers of Optax by name."""
     return _functions(lambda name, parameters: not name.startswith("scale_by") and _rate_of(parameters) is not None)
 
 
@@ -93,7 +102,9 @@ def _rate_of(parameters: Mapping[str, inspect.Parameter]) -> str | None:
     return next((name for name in ("learning_rate", "scaling") if name in parameters), None)
 
 
-def _schedules() -> dict[str, Callable[..., Any]]:
+def known_schedules() -> dict[str, Callable[..., Any]]:
+    """List the schedules of Optax that take a learning rate, by name."""
+
     def fits(name: str, parameters: Mapping[str, inspect.Parameter]) -> bool:
         ends = name.endswith(("_schedule", "exponential_decay"))
         return ends and not name.startswith(("scale_by", "inject")) and any(rate in parameters for rate in _RATES)

@@ -1,0 +1,180 @@
+"""Sensors' readings become dataslices: checked, buffered, cut at fixed positions, once each."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import numpy as np
+import pytest
+
+from learnae.codec.seal import Seal
+from learnae.codec.slices import decode_slice
+from learnae.data.readings import ReadingCheck
+from learnae.errors import DamagedError, UnavailableError
+from learnae.interfaces.sensors import Packet, Reading
+from learnae.machine.events import CutSlice, ReadingsArrived, SlicesCut
+from learnae.performing import ingestion
+from learnae.performing.ingestion import Ingestion, Taken
+from learnae.performing.shelf import MemoryShelf
+from learnae.performing.store import SensorState
+from learnae.testing.rows import toy_manifest
+from learnae.values.choices import Task
+from learnae.values.ids import SensorId, SessionId
+
+T = TypeVar("T")
+MANIFEST = toy_manifest(features=2, slice_size=3)
+SESSION = SessionId("5" * 64)
+
+
+class InlinePace:
+    async def compute(self, job: Callable[[], T]) -> T:
+        return job()
+
+    async def decode(self, job: Callable[[], T]) -> T:
+        return job()
+
+    async def within(self, fetch: Awaitable[T]) -> T:
+        return await fetch
+
+
+class ListSource:
+    """A fake source: streams are lists."""
+
+    def __init__(self, **streams: list[Reading | None]) -> None:
+        self.streams = {SensorId(name): readings for name, readings in streams.items()}
+        self.ended: set[str] = set()
+        self.broken: dict[str, Exception] = {}
+
+    async def sensors(self) -> Sequence[SensorId]:
+        return sorted(self.streams)
+
+    async def read(self, sensor: SensorId, position: str, *, max_readings: int) -> Packet:
+        if sensor in self.broken:
+            raise self.broken[sensor]
+        start = int(position or 0)
+        found = tuple(self.streams[sensor][start : start + max_readings])
+        end = start + len(found)
+        return Packet(found, str(end), sensor in self.ended and end == len(self.streams[sensor]))
+
+    async def aclose(self) -> None:
+        pass
+
+
+def reading(number: int) -> Reading:
+    return {"f0": float(number), "f1": -1, "label": number % 2, "unused": "x"}
+
+
+class Bench:
+    def __init__(
+        self, source: ListSource, states: dict[SensorId, SensorState] | None = None, shelf: MemoryShelf | None = None
+    ) -> None:
+        self.shelf = shelf or MemoryShelf()
+        self.states = dict(states or {})
+        self.ingestion = Ingestion("list", source, MANIFEST, seal=Seal(SESSION, None), shelf=self.shelf, states=self.states)
+
+    def poll(self) -> list[Taken]:
+        async def collect() -> list[Taken]:
+            found = []
+            async for taken in self.ingestion.poll(InlinePace()):
+                self.states[taken.sensor] = taken.state
+                found.append(taken)
+            return found
+
+        return asyncio.run(collect())
+
+    def rows(self, cut: CutSlice) -> list[float]:
+        return [float(value) for value in decode_slice(self.shelf.get(cut.digest), MANIFEST)[:, 0]]
+
+
+def slices(found: list[Taken]) -> list[CutSlice]:
+    return [cut for taken in found for event in taken.events if isinstance(event, SlicesCut) for cut in event.slices]
+
+
+def test_slices_are_cut_at_fixed_positions_however_the_stream_is_divided() -> None:
+    at_once, source = Bench(ListSource(porch=[reading(i) for i in range(8)])), ListSource(porch=[])
+    in_steps = Bench(source)
+    whole = slices(at_once.poll())
+    stepped = []
+    for number in range(8):
+        source.streams[SensorId("porch")].append(reading(number))
+        stepped += slices(in_steps.poll())
+    assert whole == stepped
+    assert [at_once.rows(cut) for cut in whole] == [[0, 1, 2], [3, 4, 5]]
+
+
+def test_a_restart_goes_on_with_buffer_and_position() -> None:
+    source = ListSource(porch=[reading(i) for i in range(5)])
+    first = Bench(source)
+    before = slices(first.poll())
+    source.streams[SensorId("porch")] += [reading(i) for i in range(5, 7)]
+    second = Bench(source, first.states, first.shelf)
+    assert [first.rows(cut) for cut in before] == [[0, 1, 2]]
+    assert [second.rows(cut) for cut in slices(second.poll())] == [[3, 4, 5]]
+    assert second.poll() == []
+
+
+def test_the_end_of_a_stream_makes_a_short_slice_and_ends_the_reading() -> None:
+    source = ListSource(porch=[reading(i) for i in range(4)])
+    source.ended.add("porch")
+    bench = Bench(source)
+    assert [bench.rows(cut) for cut in slices(bench.poll())] == [[0, 1, 2], [3]]
+    source.broken["porch"] = AssertionError("is not read any more")
+    assert bench.poll() == []
+
+
+def test_what_does_not_fit_is_left_out_and_counted() -> None:
+    bad: list[Reading | None] = [None, {}, {**reading(1), "f0": "warm"}, {**reading(1), "label": "7"}, {**reading(1), "f1": None}]
+    bench = Bench(ListSource(porch=[reading(0), *bad, reading(2), reading(4)]))
+    (taken,) = bench.poll()
+    assert taken.events[-1] == ReadingsArrived(SensorId("list/porch"), 3, 5)
+    assert [bench.rows(cut) for cut in slices([taken])] == [[0, 2, 4]]
+
+
+def test_a_sensor_that_sends_only_rubbish_is_not_read_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingestion, "MAX_REJECTED", 10)
+    source = ListSource(junk=[None] * 12, good=[reading(i) for i in range(3)])
+    bench = Bench(source)
+    found = bench.poll()
+    assert [taken.sensor for taken in found] == ["list/good", "list/junk"]
+    assert found[1].notice is not None
+    assert "not read any more" in found[1].notice
+    source.streams[SensorId("junk")] += [reading(i) for i in range(9)]
+    assert bench.poll() == []
+
+
+def test_a_stream_that_was_replaced_is_left_alone_and_said() -> None:
+    source = ListSource(porch=[reading(0)])
+    source.broken["porch"] = DamagedError("the position does not fit")
+    bench = Bench(source)
+    (taken,) = bench.poll()
+    assert taken.notice == "sensor list/porch: its stream was cut or replaced: the position does not fit"
+    assert bench.poll() == []
+
+
+def test_one_sensor_that_does_not_answer_does_not_stop_the_others() -> None:
+    source = ListSource(asleep=[reading(0)], porch=[reading(i) for i in range(3)])
+    source.broken["asleep"] = UnavailableError("asleep")
+    assert [taken.sensor for taken in Bench(source).poll()] == ["list/porch"]
+
+
+@pytest.mark.parametrize(
+    ("task", "cell", "target"),
+    [
+        pytest.param(Task.BINARY, 1, 1.0, id="number"),
+        pytest.param(Task.BINARY, "1.0", 1.0, id="text-of-a-number"),
+        pytest.param(Task.BINARY, 0.0, 0.0, id="float"),
+        pytest.param(Task.BINARY, True, None, id="bool"),
+        pytest.param(Task.BINARY, 2, None, id="no-class"),
+        pytest.param(Task.MULTICLASS, " 2 ", 2.0, id="spaces"),
+        pytest.param(Task.REGRESSION, "2.5", 2.5, id="value"),
+        pytest.param(Task.REGRESSION, "nan", None, id="nan"),
+        pytest.param(Task.REGRESSION, 1e300, None, id="beyond-float32"),
+        pytest.param(Task.REGRESSION, 10**400, None, id="beyond-float64"),
+        pytest.param(Task.REGRESSION, None, None, id="missing"),
+    ],
+)
+def test_targets(task: Task, cell: str | float | None, target: float | None) -> None:
+    check = ReadingCheck(toy_manifest(task, features=1))
+    rows = check.rows([{"f0": 0.5, "label": cell}])
+    expected = [] if target is None else [[0.5, target]]
+    assert np.array_equal(rows, np.array(expected, dtype=np.float32).reshape(-1, 2))

@@ -1,0 +1,65 @@
+"""Dataslices on the shelf, facts in the journal."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from learnae.errors import NotFoundError, StateError
+from learnae.performing.journal import Journal
+from learnae.performing.shelf import FolderShelf, MemoryShelf, Shelf
+from learnae.values.ids import Digest, PeerId
+from learnae.values.journal import JournalLine, Notice
+
+A, B = Digest("a" * 64), Digest("b" * 64)
+
+
+@pytest.fixture(params=["folder", "memory"])
+def shelf(request: pytest.FixtureRequest, tmp_path: Path) -> Shelf:
+    return FolderShelf(tmp_path / "slices") if request.param == "folder" else MemoryShelf()
+
+
+def test_a_shelf_gives_back_what_it_was_given(shelf: Shelf) -> None:
+    shelf.put(A, b"one")
+    shelf.put(A, b"one")
+    shelf.put(B, b"two")
+    assert shelf.get(A) == b"one"
+    assert set(shelf.digests()) == {A, B}
+    shelf.drop(A)
+    shelf.drop(A)
+    with pytest.raises(NotFoundError):
+        shelf.get(A)
+    assert set(shelf.digests()) == {B}
+
+
+def test_leftovers_of_a_crash_are_removed(tmp_path: Path) -> None:
+    (tmp_path / "slices").mkdir()
+    (tmp_path / "slices" / f"{A}.part").write_bytes(b"half")
+    assert list(FolderShelf(tmp_path / "slices").digests()) == []
+    assert list((tmp_path / "slices").iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_used_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "slices").write_text("a file")
+    with pytest.raises(StateError, match="cannot keep dataslices here"):
+        FolderShelf(tmp_path / "slices")
+    shelf = FolderShelf(tmp_path / "other")
+    (tmp_path / "other").rmdir()
+    with pytest.raises(StateError, match="cannot be written"):
+        shelf.put(A, b"x")
+
+
+def test_a_journal_ends_a_line_that_a_crash_cut(tmp_path: Path) -> None:
+    path, heard = tmp_path / "events.jsonl", []
+    path.write_bytes(b'{"time": 1, "pee')
+    journal = Journal(PeerId("c" * 64), lambda: 2.5, path, (heard.append,))
+    journal.write(Notice("again"))
+    journal.close()
+    cut, whole = path.read_bytes().splitlines()
+    assert cut == b'{"time": 1, "pee'
+    assert msgspec.json.decode(whole, type=JournalLine) == heard[0] == JournalLine(2.5, PeerId("c" * 64), Notice("again"))
+
+
+def test_a_journal_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(StateError, match="cannot be written"):
+        Journal(PeerId("c" * 64), lambda: 0.0, tmp_path)
