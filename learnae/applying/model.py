@@ -83,7 +83,8 @@ class Model:
         if self.manifest.task is Task.REGRESSION:
             return outputs[:, 0]
         indices = (outputs[:, 0] > 0.5).astype(np.intp) if self.manifest.task is Task.BINARY else outputs.argmax(axis=1)
-        return np.asarray(self.classes)[indices]
+        named: NDArray[Any] = np.asarray(self.classes)[indices]
+        return named
 
     def predict_proba(self, rows: ArrayLike) -> NDArray[np.float32]:
         """Predict how likely each class is: float32 ``[rows, classes]``, in the order of ``classes``.

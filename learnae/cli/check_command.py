@@ -23,8 +23,9 @@ def check(
     *,
     json: Annotated[bool, typer.Option("--json", help="Write one JSON object to stdout.")] = False,
 ) -> None:
-    """Look whether everything that `learnae run` with the same options needs is there, and say what to type if not.
+    """Look whether everything is there to be a peer.
 
+    Takes the same options as `learnae run`, looks whether everything is there that it would need, and says what to type if not.
     Shows the effective value of every setting and where it comes from. Exit status 0: all is well; 1: something is missing;
     2: the settings themselves cannot be read.
     """

@@ -92,9 +92,10 @@ def init(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the files go.", rich_help_panel=FILES)] = Path(),
     json: Annotated[bool, typer.Option("--json", help="Write what was written as one JSON object to stdout.")] = False,
 ) -> None:
-    """Describe a session: write its manifest, session.json, and a commented learnae.toml for you.
+    """Describe a session, from your rows.
 
-    Give session.json to everybody who shall take part, and session.secret, if there is one, only to them.
+    Writes the session's manifest, session.json, and a commented learnae.toml for you. Give session.json to everybody who shall
+    take part, and session.secret, if there is one, only to them.
     """
     from learnae.founding import found_session, secret_in, write_folder
 

@@ -121,13 +121,14 @@ def _known_state(folder: Path, session: SessionId) -> Iterator[Finding]:
 
 
 def _providers(settings: PeerSettings, terms: Terms, plugins: Plugins) -> Iterator[Finding]:
+    transport, storage = settings.network.transport, settings.network.storage
+    wanted: list[tuple[Capability, str]] = [(Capability.TRANSPORT, transport)]
     try:
         plugins.check_sections(settings.plugins)
-        storage: str | None = storage_name(settings, plugins)
+        if any(listed.provider.name == transport for listed in plugins.providers(Capability.TRANSPORT)):
+            storage = storage_name(settings, plugins)
     except OperatorError as error:
         yield Finding(False, str(error), "learnae plugins")
-        storage = settings.network.storage
-    wanted: list[tuple[Capability, str]] = [(Capability.TRANSPORT, settings.network.transport)]
     wanted += [(Capability.STORAGE, storage)] if storage is not None else []
     wanted += [(Capability.FRAMEWORK, settings.training.framework)]
     wanted += [(Capability.SENSORS, name) for name in settings.network.sensors]

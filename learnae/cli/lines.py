@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from learnae.cli.wording import PAST, Metric, listed, short
-from learnae.values.choices import Cycle, Phase
+from learnae.cli.wording import Metric, listed, others, short
+from learnae.values.choices import Cycle, Phase, Role
 from learnae.values.journal import (
     AnyFact,
     ContentRefused,
@@ -22,24 +22,23 @@ from learnae.values.journal import (
 from learnae.values.scores import Score
 
 
-def told(fact: AnyFact, metric: Metric) -> str | None:  # noqa: C901, PLR0911  # a table of facts
+def told(fact: AnyFact, metric: Metric) -> str | None:  # noqa: C901, PLR0911, PLR0912  # a table of facts
     """Write a fact as a line, or return ``None`` for one that is for ``learnae report`` and not for a reader's eye."""
     match fact:
         case PeerStarted():
             again = f", going on after cycle {fact.cycle}" if fact.resumed else ""
-            return f"started as {fact.role}: {fact.framework} over {fact.transport}, averaging {fact.averaging}{again}"
+            waits = ", waiting for rows that others share" if fact.role is Role.TRAINER and not fact.resumed else ""
+            return f"started as {fact.role}: {fact.framework} over {fact.transport}, averaging {fact.averaging}{again}{waits}"
         case CycleEnded():
-            return f"cycle {fact.cycle}: {_cycle(fact, metric)}"
+            return f"cycle {fact.cycle}  {_cycle(fact, metric)}"
         case ModelScored():
             return f"the own model scores {metric.whole(fact.score)} on {fact.score.rows} own rows"
         case PhaseChanged(after=Phase.FINISHED):
             return "finished: nothing more to gain for now; news wakes this peer"
-        case PhaseChanged(after=Phase.WAITING):
-            return "waiting for rows to evaluate on"
         case PhaseChanged(before=Phase.FINISHED, after=after) if after is not Phase.STOPPED:
             return "woken by news"
         case PeerSeen():
-            return f"met peer {short(fact.author)}, {fact.peers} seen"
+            return f"met peer {short(fact.author)}: {others(fact.peers)}"
         case PeerQuarantined():
             return f"peer {short(fact.author)} sent wrong content too often and is ignored from now on"
         case ContentRefused():
@@ -62,30 +61,34 @@ def told(fact: AnyFact, metric: Metric) -> str | None:  # noqa: C901, PLR0911  #
 def success(fact: CycleEnded, metric: Metric) -> str:
     """Say what a cycle that took something from others brought."""
     verb = "adopted the model of" if fact.kind is Cycle.ADOPT else "averaged with"
-    return f"{verb} {listed(fact.partners) or 'a neighbour'}, {_change(fact.before, fact.tried, metric)}"
+    whom = listed(fact.partners) or "a neighbour"
+    if fact.before is None or fact.tried is None:
+        return f"{verb} {whom}"
+    if metric.value(fact.before) == metric.value(fact.tried):
+        return f"{verb} {whom}: loss {fact.before.loss:.4g} -> {fact.tried.loss:.4g}"
+    return f"{verb} {whom}: {metric.name} {metric.value(fact.before)} -> {metric.value(fact.tried)}"
 
 
 def _cycle(fact: CycleEnded, metric: Metric) -> str:
     took = f" ({fact.seconds:.1f} s)" if fact.seconds >= 0.05 else ""
+    change = "" if fact.tried is None else f": {_change(fact.before, fact.tried, metric)}"
     if fact.kind is Cycle.TRAIN:
-        where = f", {_change(fact.before, fact.tried, metric)}" if fact.tried is not None else ""
-        return f"trained{where}{took}"
-    whom = f" with {listed(fact.partners)}" if fact.partners else ""
-    if fact.kind is Cycle.ADOPT:
-        whom = f" of {listed(fact.partners)}" if fact.partners else ""
-    if fact.tried is None:
-        return f"tried to {_INFINITIVE[fact.kind]}{whom}, without success{took}"
+        return f"trained{change}{took}"
+    done, tried = _WORDS[fact.kind]
+    whom = listed(fact.partners) or "a neighbour"
     if fact.kept:
-        return f"{PAST[fact.kind]}{whom}, {_change(fact.before, fact.tried, metric)}{took}"
-    return f"tried to {_INFINITIVE[fact.kind]}{whom}, {_change(fact.before, fact.tried, metric)}: not better, not kept{took}"
+        return f"{done} {whom}{change}{took}"
+    return f"{tried} {whom} {'not kept' if change else 'could not be had'}{change}{took}"
 
 
-_INFINITIVE = {Cycle.TRAIN: "train", Cycle.AVERAGE: "average", Cycle.EXPLORE: "explore", Cycle.ADOPT: "adopt"}
+_WORDS = {
+    Cycle.AVERAGE: ("averaged with", "average with"),
+    Cycle.EXPLORE: ("explored, averaged with", "explored, average with"),
+    Cycle.ADOPT: ("adopted the model of", "model of"),
+}
 
 
-def _change(before: Score | None, after: Score | None, metric: Metric) -> str:
-    if after is None:
-        return f"no {metric.name} to compare"
+def _change(before: Score | None, after: Score, metric: Metric) -> str:
     if before is None:
         return metric.whole(after)
     return f"{metric.name} {metric.value(before)} -> {metric.value(after)}, loss {before.loss:.4g} -> {after.loss:.4g}"

@@ -15,8 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from learnae.cli.output import talk_console
-from learnae.cli.progress import Progress, advance
-from learnae.cli.wording import PAST, Metric, ago, curve, doing, short, size
+from learnae.cli.progress import Message, Progress, advance
+from learnae.cli.wording import PAST, Metric, ago, curve, doing, others, short, size
 from learnae.values.choices import Cycle, Phase, Role
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from learnae.values.journal import JournalLine
 
-WIDEST = 100
 REFRESHES_PER_SECOND = 5
 STYLES = {
     Phase.TRAINING: "cyan",
@@ -74,19 +73,19 @@ class LiveView:
             self._progress,
             self._name,
             self._clock(),
-            most_messages=max(0, height - 14),
+            most_lines=max(0, height - 15),
             blocks=self._console.encoding.lower().startswith("utf"),
         )
 
 
-def draw(progress: Progress, name: str, now: float, *, most_messages: int = 8, blocks: bool = True) -> RenderableType:
+def draw(progress: Progress, name: str, now: float, *, most_lines: int = 12, blocks: bool = True) -> RenderableType:
     """Draw a peer's progress.
 
     Args:
         progress: What is known.
         name: The session's codename.
         now: Seconds since 1970.
-        most_messages: How many of the last messages fit.
+        most_lines: How many lines fit for messages and the last cycles; at most half of them are messages.
         blocks: Whether the terminal can show more than ASCII.
     """
     grid = Table.grid(padding=(0, 2, 0, 0))
@@ -97,25 +96,25 @@ def draw(progress: Progress, name: str, now: float, *, most_messages: int = 8, b
         ("doing", _doing(progress, now)),
         ("cycles", _cycles(progress)),
         ("queue", _queue(progress)),
-        ("peers", Text(f"{progress.peers} met in this run" if progress.peers else "nobody met yet")),
+        ("peers", Text(others(progress.peers) if progress.peers else "nobody new met yet")),
         ("success", _success(progress, now)),
         ("traffic", _traffic(progress)),
     ):
         grid.add_row(label, value)
     parts: list[RenderableType] = [grid]
-    messages = progress.messages[len(progress.messages) - min(most_messages, len(progress.messages)) :]
-    if messages:
-        parts += ["", *(_message(message.time, message.text) for message in messages)]
+    messages = _last(progress.messages, most_lines // 2)
+    for lines in (messages, _last(progress.cycles, most_lines - len(messages))):
+        if lines:
+            parts += ["", *(_message(line) for line in lines)]
     return Panel(
         Group(*parts),
         title=_title(progress, name, now),
         title_align="left",
-        subtitle=Text("Ctrl-C stops; the same command goes on", style="dim"),
+        subtitle=None if progress.phase is Phase.STOPPED else Text("Ctrl-C stops; the same command goes on", style="dim"),
         subtitle_align="right",
         box=box.ROUNDED if blocks else box.ASCII,
         border_style="dim",
         padding=(1, 2),
-        width=None,
     )
 
 
@@ -179,8 +178,13 @@ def _traffic(progress: Progress) -> Text:
     )
 
 
-def _message(when: float, text: str) -> Text:
-    line = Text.assemble((f"{time.strftime('%H:%M:%S', time.localtime(when))}  ", "dim"), text)
+def _last(messages: tuple[Message, ...], most: int) -> tuple[Message, ...]:
+    return messages[-most:] if most > 0 else ()
+
+
+def _message(message: Message) -> Text:
+    when = time.strftime("%H:%M:%S", time.localtime(message.time))
+    line = Text.assemble((f"{when}  ", "dim"), " ".join(message.text.split()))
     line.no_wrap = True
     line.overflow = "ellipsis"
     return line

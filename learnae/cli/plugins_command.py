@@ -17,7 +17,10 @@ def plugins(
     *,
     json: Annotated[bool, typer.Option("--json", help="Write one JSON object to stdout.")] = False,
 ) -> None:
-    """List what is installed: transports, storages, sensor sources and frameworks, their options, and what failed and why."""
+    """List what is installed.
+
+    Transports, storages, sensor sources and frameworks, where each comes from, its options, and what failed to load and why.
+    """
     listing = ctx.obj.listing()
     if json:
         data_json(listing)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -56,22 +55,22 @@ def make_app(installed: Plugins) -> typer.Typer:
     return app
 
 
-def _learnae(
-    *,
-    version: Annotated[
-        bool, typer.Option("--version", help="Show the version, and end.", is_eager=True, callback=lambda given: _version(given))
-    ] = False,
-) -> None:
-    """Train one neural network together, with no server, no shared model and no owner."""
-    del version
-
-
-def _version(given: bool) -> None:  # noqa: FBT001  # typer calls it
+def _version(given: bool) -> None:
     if given:
         import learnae
 
         data(f"learnae {learnae.__version__}")
         raise typer.Exit
+
+
+def _learnae(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version, and end.", is_eager=True, callback=_version)
+    ] = False,
+) -> None:
+    """Train one neural network together, with no server, no shared model and no owner."""
+    del version
 
 
 def _add_theirs(app: typer.Typer, installed: Plugins) -> None:

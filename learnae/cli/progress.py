@@ -26,6 +26,8 @@ from learnae.values.journal import (
 from learnae.values.scores import Score
 
 MOST_MESSAGES = 8
+"""Of cycles, and as many of everything else."""
+
 MOST_SCORES = 48
 
 
@@ -55,12 +57,13 @@ class Progress:
         tried: How many cycles of each kind there were in this run.
         kept: How many of them made a model that was kept.
         queued: Passes over dataslices that wait; ``None`` if unknown, because they are from an earlier run.
-        peers: Other peers that it met in this run.
+        peers: Peers that it knows, itself included; 0 if it met nobody in this run.
         success: The last adoption, or averaging that was kept.
         sent: Announcements handed to the transport.
         stored: Files handed to the storage, and ``stored_bytes`` theirs.
         fetched: Files of others that arrived, and ``fetched_bytes`` theirs.
-        messages: The last lines for the operator.
+        cycles: The last lines about work cycles.
+        messages: The last other lines for the operator.
     """
 
     metric: Metric
@@ -83,6 +86,7 @@ class Progress:
     stored_bytes: int = 0
     fetched: int = 0
     fetched_bytes: int = 0
+    cycles: tuple[Message, ...] = ()
     messages: tuple[Message, ...] = ()
 
     @property
@@ -97,10 +101,13 @@ def advance(progress: Progress, line: JournalLine) -> Progress:
     text = told(line.fact, progress.metric)
     if text is None:
         return known
-    return replace(known, messages=(*known.messages, Message(line.time, text))[-MOST_MESSAGES:])
+    message = Message(line.time, text)
+    if isinstance(line.fact, CycleEnded):
+        return replace(known, cycles=(*known.cycles, message)[-MOST_MESSAGES:])
+    return replace(known, messages=(*known.messages, message)[-MOST_MESSAGES:])
 
 
-def _advanced(progress: Progress, line: JournalLine) -> Progress:  # noqa: C901, PLR0911  # a table of facts
+def _advanced(progress: Progress, line: JournalLine) -> Progress:  # noqa: PLR0911  # a table of facts
     match line.fact:
         case PeerStarted() as started:
             queued = None if started.resumed else 0

@@ -30,9 +30,10 @@ def report(
     json: Annotated[bool, typer.Option("--json", help="Write the summary as one JSON object to stdout.")] = False,
     schema: Annotated[bool, typer.Option("--schema", help="Write the JSON Schema of a line of events.jsonl, and end.")] = False,
 ) -> None:
-    """Show what came of one or many peers, from their journals: a table; with --out also CSV files and a picture.
+    """Show what came of one or many peers.
 
-    A peer's journal is events.jsonl in its state folder.
+    A table of what their journals tell; with --out also CSV files and a picture. A peer's journal is events.jsonl in its state
+    folder.
     """
     from learnae.report import events_schema, read_histories, show, summarise, write_report
 

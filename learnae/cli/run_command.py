@@ -26,10 +26,11 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing while running.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Write how it ended as one JSON object to stdout.")] = False,
 ) -> None:
-    """Be a peer of a session, until it has converged, its time is over, or Ctrl-C.
+    """Be a peer of a session.
 
-    The same command goes on where the last one ended, however it ended. Settings come from learnae.toml, the environment
-    (LEARNAE_NETWORK__TRANSPORT=localfs) and the options below; `learnae check` shows what is in effect and why.
+    Ctrl-C stops it, and so does --until; the same command goes on where the last one ended, however it ended. Settings come from
+    learnae.toml, the environment (LEARNAE_NETWORK__TRANSPORT=localfs) and the options below; `learnae check` shows what is in
+    effect and why.
     """
     import asyncio
 

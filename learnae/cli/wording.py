@@ -66,6 +66,11 @@ def listed(partners: Sequence[PeerId]) -> str:
     return ", ".join(names) + (f" and {rest} more" if rest else "")
 
 
+def others(peers: int) -> str:
+    """Write how many peers were met; the number that the journal tells counts this one in."""
+    return f"{peers - 1} other peer{'' if peers == 2 else 's'} met so far"
+
+
 def ago(seconds: float) -> str:
     """Write a length of time in its two largest units: ``12 s``, ``3 min 5 s``, ``2 h 10 min``, ``4 d 3 h``."""
     total = max(0, round(seconds))

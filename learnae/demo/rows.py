@@ -6,6 +6,7 @@ import csv
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,11 +14,13 @@ import numpy as np
 
 from learnae.data.assignment import key_order, row_keys
 from learnae.data.describe import feature_columns
+from learnae.data.distinct import Distinct
 from learnae.data.rows import BadRows
 from learnae.data.synthetic import synthetic_rows
 from learnae.data.tables import read_table
 from learnae.demo.plan import LEAST_TEST_ROWS, MOST_TEST_ROWS, DemoPlan
 from learnae.errors import DataError, StateError
+from learnae.values.choices import Task
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,6 +54,7 @@ class DemoRows:
     Attributes:
         features: Column names.
         label: The column to predict.
+        task: What kind of target it is.
         test: Rows that no peer gets.
         peers: Each peer's own.
         skipped: Bad rows that were left out.
@@ -58,6 +62,7 @@ class DemoRows:
 
     features: tuple[str, ...]
     label: str
+    task: Task
     test: Table
     peers: tuple[Table, ...]
     skipped: int = 0
@@ -74,22 +79,24 @@ def deal_rows(plan: DemoPlan) -> DemoRows:
     if plan.data is None:
         columns, raw = synthetic_rows(dealt + MOST_TEST_ROWS, plan.seed)
         drawn = Table(raw[:, 1:], np.array([f"{int(value)}" for value in raw[:, 0]], dtype=object))
-        return _dealt(plan, columns[1:], columns[0], drawn, 0)
+        return _dealt(plan, columns[1:], columns[0], Task.BINARY, drawn)
     label = plan.label or ""
     features = feature_columns(plan.data, label, plan.features or None, plan.exclude)
     bad_rows = BadRows(skip=plan.skip_bad_rows)
     draw = _Draw(dealt + MOST_TEST_ROWS, len(features), plan.seed)
+    distinct = Distinct()
     for chunk in read_table(plan.data, features, label):
         bad_rows.take(chunk.faults)
+        distinct.add(chunk.texts)
         draw.add(Table(chunk.numbers, np.array(chunk.texts, dtype=object)))
     drawn = draw.result()
     if len(drawn) < dealt + LEAST_TEST_ROWS:
         left_out = f" ({bad_rows.skipped} bad ones were left out)" if bad_rows.skipped else ""
         raise DataError(
-            f"{plan.data}: {len(drawn)} different usable rows{left_out}; {plan.peers} peers with {plan.rows_per_peer} rows each and "
-            f"{LEAST_TEST_ROWS} test rows need {dealt + LEAST_TEST_ROWS}: lower --peers or --rows-per-peer"
+            f"{plan.data}: {len(drawn)} different usable rows{left_out}; {plan.peers} peers with {plan.rows_per_peer} rows each "
+            f"and {LEAST_TEST_ROWS} test rows need {dealt + LEAST_TEST_ROWS}: lower --peers or --rows-per-peer"
         )
-    return _dealt(plan, features, label, drawn, bad_rows.skipped)
+    return _dealt(plan, features, label, distinct.task(plan.data, label), drawn, bad_rows.skipped)
 
 
 def write_table(path: Path, header: Sequence[str], tables: Iterable[Table]) -> Path:
@@ -110,11 +117,11 @@ def write_table(path: Path, header: Sequence[str], tables: Iterable[Table]) -> P
     return path
 
 
-def _dealt(plan: DemoPlan, features: tuple[str, ...], label: str, drawn: Table, skipped: int) -> DemoRows:
+def _dealt(plan: DemoPlan, features: tuple[str, ...], label: str, task: Task, drawn: Table, skipped: int = 0) -> DemoRows:
     tests = min(MOST_TEST_ROWS, len(drawn) - plan.peers * plan.rows_per_peer)
-    edges = [tests + index * plan.rows_per_peer for index in range(plan.peers + 1)]
-    peers = tuple(drawn.cut(start, stop) for start, stop in zip(edges, edges[1:], strict=False))
-    return DemoRows(features, label, drawn.cut(0, tests), peers, skipped)
+    edges = range(tests, len(drawn) + 1, plan.rows_per_peer)
+    peers = tuple(drawn.cut(start, stop) for start, stop in pairwise(edges))
+    return DemoRows(features, label, task, drawn.cut(0, tests), peers[: plan.peers], skipped)
 
 
 class _Draw:

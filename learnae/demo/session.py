@@ -5,13 +5,11 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
-
-import msgspec
 
 from learnae.codec.manifests import session_id, write_manifest
 from learnae.config.resolve import load_settings
-from learnae.config.settings import PeerSettings
 from learnae.config.template import commented_toml
 from learnae.demo.rows import DemoRows, write_table
 from learnae.errors import ConfigError, StateError
@@ -90,32 +88,31 @@ def write_session(plan: DemoPlan, rows: DemoRows, peers: tuple[PeerFiles, ...], 
         OperatorError: A target that cannot be predicted, or a folder that cannot be written.
     """
     header = (rows.label, *rows.features)
-    everybody = folder / f".{LEDGER}.csv"
     try:
         for files, own in zip(peers, rows.peers, strict=True):
             files.folder.mkdir()
             write_table(files.rows, header, [own])
         write_table(folder / TEST_ROWS, header, [rows.test])
         (folder / LEDGER).mkdir()
-        write_table(everybody, header, rows.peers)
-        manifest = found_session(
-            everybody,
-            label=rows.label,
-            # Two demos on one public ledger must not meet.
-            name=f"demo {secrets.token_hex(4)}",
-            features=rows.features,
-            hidden=plan.hidden,
-            slice_size=SLICE_SIZE,
-            passes=plan.passes,
-            judge=plan.judge,
-            seed=plan.seed,
-            publish_scaling=True,
-        )
+        with TemporaryDirectory(prefix="learnae-") as temporary:
+            everybody = write_table(Path(temporary) / "rows.csv", header, rows.peers)
+            manifest = found_session(
+                everybody,
+                label=rows.label,
+                task=rows.task,
+                # Two demos on one public ledger must not meet.
+                name=f"demo {secrets.token_hex(4)}",
+                features=rows.features,
+                hidden=plan.hidden,
+                slice_size=SLICE_SIZE,
+                passes=plan.passes,
+                judge=plan.judge,
+                seed=plan.seed,
+                publish_scaling=True,
+            )
         write_manifest(folder / MANIFEST, manifest)
     except OSError as exc:
         raise StateError(f"{folder}: cannot be written: {exc.strerror or exc}") from exc
-    finally:
-        everybody.unlink(missing_ok=True)
     return manifest
 
 
@@ -173,24 +170,10 @@ def write_settings(plan: DemoPlan, files: PeerFiles, framework: str, *, alone: b
         "network.expect_peers": 0 if alone else plan.peers - 1,
     }
     if alone:
-        given |= {"network.transport": "memory", "network.storage": "memory", "network.quiet_period_s": 0.0}
-    settings: PeerSettings = load_settings(None, given).settings
+        given |= {"network.transport": "memory", "network.storage": "memory"}
+    settings = load_settings(None, given).settings
     plugins.check_sections(settings.plugins)
     try:
         files.config(alone=alone).write_text(commented_toml(settings, plugins.options()), encoding="utf-8")
     except OSError as exc:
         raise StateError(f"{files.config(alone=alone)}: cannot be written: {exc.strerror or exc}") from exc
-
-
-def without_strange_classes(rows: DemoRows, manifest: Manifest) -> DemoRows:
-    """Leave out test rows of a class that no peer has a row of: nobody could learn it."""
-    if not manifest.classes:
-        return rows
-    from learnae.data.targets import UNKNOWN, ClassIndex  # noqa: PLC0415
-
-    index_of = ClassIndex(manifest.classes)
-    known = [index_of(str(text)) != UNKNOWN for text in rows.test.targets]
-    test = type(rows.test)(rows.test.features[known], rows.test.targets[known])
-    return msgspec.structs.replace(rows, test=test) if isinstance(rows, msgspec.Struct) else type(rows)(
-        rows.features, rows.label, test, rows.peers, rows.skipped
-    )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from operator import itemgetter
 from typing import Final
 
 import msgspec
@@ -47,6 +48,7 @@ class Board:
         self._authors: dict[PeerId, int] = {}
         self._uses: dict[Digest, dict[PeerId, int]] = {}
         self._offers: dict[PeerId, ModelOffer] = {}
+        self._wanted_offers: tuple[Offer, ...] | None = None
         self.version = 0
         for signed in notebook.memory.board.values():
             self._index(signed, is_subject_new=True)
@@ -124,11 +126,13 @@ class Board:
         match announcement.content:
             case ModelOffer() as offer:
                 self._offers[author] = offer
+                self._wanted_offers = None
             case SliceUse(slice=digest, uses=uses):
                 counts = self._uses.setdefault(digest, {})
                 counts[author] = max(uses, counts.get(author, 0))
             case _ if announcement.subject == "model":
                 self._offers.pop(author, None)
+                self._wanted_offers = None
             case _:
                 pass
 
@@ -153,6 +157,7 @@ class Board:
         charges = self.charges(author) + 1
         self._notebook.put("charges", author, Charges(charges))
         self._notebook.put("refused", digest, Charges(1))
+        self._wanted_offers = None
         self._notebook.note(ContentRefused(kind, digest, author, reason, charges))
         if charges == self._notebook.rules.limits.quarantine_after:
             self._notebook.note(PeerQuarantined(author))
@@ -161,13 +166,19 @@ class Board:
         """Say whether this content was seen to be bad."""
         return digest in self._notebook.memory.refused
 
-    def offers(self) -> Iterator[Offer]:
-        """Yield the models that others offer, by author; refused ones and those of unwanted authors are left out."""
-        own = self._notebook.rules.peer
-        for author in sorted(self._offers):
-            offer = self._offers[author]
-            if author != own and self.is_admitted(author) and not self.is_refused(offer.record.digest):
-                yield Offer(author, offer)
+    def offers(self) -> tuple[Offer, ...]:
+        """Return the models that others offer, by author; refused ones and those of unwanted authors are left out.
+
+        Every decision asks for them, and they change only with a model offer, a retirement or a charge.
+        """
+        if self._wanted_offers is None:
+            own = self._notebook.rules.peer
+            self._wanted_offers = tuple(
+                Offer(author, offer)
+                for author, offer in sorted(self._offers.items(), key=itemgetter(0))
+                if author != own and self.is_admitted(author) and not self.is_refused(offer.record.digest)
+            )
+        return self._wanted_offers
 
     def hashlists(self) -> Iterator[tuple[PeerId, HashlistOffer]]:
         """Yield the hashlists that others offer, by author."""

@@ -61,9 +61,9 @@ class Folding:
         chosen: dict[Digest, Offer] = {}
         for offer in self._board.offers():
             record = offer.content.record
-            if record.digest == own.model or record.digest in chosen or self._is_tried(own, record.digest, _average(0)):
+            if record.digest == own.model or record.digest in chosen or (only_better and not self._promises(record)):
                 continue
-            if self._is_due(offer) and (not only_better or self._promises(record)):
+            if self._is_due(offer) and not self._is_tried(own, record.digest, _average(0)):
                 chosen[record.digest] = offer
         return list(chosen.values())
 

@@ -1,5 +1,7 @@
 """The journal: every fact a line."""
 
+import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
@@ -54,7 +56,9 @@ class Journal:
         line = JournalLine(self._clock(), self._peer, fact)
         if self._file is not None:
             try:
-                self._file.write(msgspec.json.encode(line) + b"\n")
+                data = msgspec.json.encode(line) + b"\n"
+                if self._file.write(data) != len(data):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             except OSError as exc:
                 raise StateError(f"{self._file.name}: cannot be written: {exc.strerror}") from exc
         for listener in self._listeners:

@@ -266,6 +266,7 @@ class Performer:
 
     async def _store_slices(self, slices: tuple[tuple[Digest, bool], ...]) -> events.Event:
         entries: list[HashlistEntry] = []
+        failed = events.StoreFailed(FileKind.SLICE, slices[0][0], "none of the dataslices is on the shelf")
         for digest, evaluation in slices:
             try:
                 data = self._shelf.get(digest)
@@ -275,11 +276,12 @@ class Performer:
             rows = len(decode_slice(data, self._session.manifest))
             stored = await self._put(FileKind.SLICE, data)
             if isinstance(stored, events.StoreFailed):
+                failed = stored
                 break
             entries.append(HashlistEntry(digest, rows, evaluation, stored.locators))
         if entries:
             return events.SlicesStored(tuple(entries))
-        return events.StoreFailed(FileKind.SLICE, slices[0][0], "no dataslice could be stored")
+        return failed
 
     async def _release(self, locators: Sequence[Locator]) -> None:
         for locator in locators:

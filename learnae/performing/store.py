@@ -32,6 +32,9 @@ class SensorState(msgspec.Struct, frozen=True):
     rejected: int = 0
 
 
+_MODEL = ("model", "weights", "optimiser")
+
+
 class OwnModel(msgspec.Struct, frozen=True):
     """The own model as it was last made durable: canonical bytes, and the optimiser's state."""
 
@@ -59,13 +62,20 @@ class Store:
         """
         try:
             connection = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
+        except sqlite3.Error as exc:
+            raise StateError(f"{path}: cannot be used as a peer's state: {exc}; move it away to start afresh") from exc
+        try:
             # WAL with FULL: a commit is one sequential write and one fsync, and survives a power cut.
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
             store = cls(connection)
             store._check(path, session)
         except sqlite3.Error as exc:
+            connection.close()
             raise StateError(f"{path}: cannot be used as a peer's state: {exc}; move it away to start afresh") from exc
+        except StateError:
+            connection.close()
+            raise
         return store
 
     def _check(self, path: Path | None, session: SessionId) -> None:
@@ -74,7 +84,10 @@ class Store:
             raise StateError(f"{path}: written by a later version of LEARNAE (layout {found}, known {VERSION}); upgrade this one")
         if found == 0:
             self._create(session)
-        (belongs,) = self._connection.execute("SELECT id FROM session").fetchone()
+        row = self._connection.execute("SELECT id FROM session").fetchone()
+        if row is None:
+            raise StateError(f"{path}: the peer's state is damaged: it names no session; move it away to start afresh")
+        (belongs,) = row
         if belongs != session:
             raise StateError(
                 f"{path}: is the state of session {belongs[:16]}, not of {session[:16]}; choose another --state folder"
@@ -101,19 +114,33 @@ class Store:
         try:
             for table, key, value in self._connection.execute("SELECT tab, key, value FROM record"):
                 getattr(memory, table)[key] = msgspec.json.decode(value, type=TABLES[table])
-        except (msgspec.MsgspecError, KeyError, AttributeError) as exc:
-            raise StateError(f"the peer's state is damaged: {exc}; move the state folder away to start afresh") from exc
+        except (sqlite3.Error, msgspec.MsgspecError, KeyError, TypeError, UnicodeDecodeError) as exc:
+            raise _damaged(exc) from exc
         return memory
 
     def model(self) -> OwnModel | None:
-        """Return the own model, if there was one after the initial weights."""
-        row = self._connection.execute("SELECT digest, weights, optimiser FROM model").fetchone()
-        return OwnModel(*row) if row else None
+        """Return the own model, if there was one after the initial weights.
+
+        Raises:
+            StateError: The record cannot be read.
+        """
+        try:
+            row = self._connection.execute("SELECT digest, weights, optimiser FROM model").fetchone()
+            return msgspec.convert(dict(zip(_MODEL, row, strict=True)), OwnModel) if row else None
+        except (sqlite3.Error, msgspec.ValidationError) as exc:
+            raise _damaged(exc) from exc
 
     def sensors(self) -> dict[SensorId, SensorState]:
-        """Return how far each sensor's stream was read."""
-        rows = self._connection.execute("SELECT id, value FROM sensor")
-        return {SensorId(key): msgspec.msgpack.decode(value, type=SensorState) for key, value in rows}
+        """Return how far each sensor's stream was read.
+
+        Raises:
+            StateError: A record does not decode.
+        """
+        try:
+            rows = self._connection.execute("SELECT id, value FROM sensor")
+            return {SensorId(key): msgspec.msgpack.decode(value, type=SensorState) for key, value in rows}
+        except (sqlite3.Error, msgspec.MsgspecError, TypeError) as exc:
+            raise _damaged(exc) from exc
 
     def commit(
         self, saves: Iterable[Save], model: OwnModel | None = None, sensors: Iterable[tuple[SensorId, SensorState]] = ()
@@ -157,6 +184,10 @@ class Store:
     def close(self) -> None:
         """Close the file; idempotent."""
         self._connection.close()
+
+
+def _damaged(exc: Exception) -> StateError:
+    return StateError(f"the peer's state is damaged: {exc}; move the state folder away to start afresh")
 
 
 def _encoded(value: msgspec.Struct) -> bytes:

@@ -94,9 +94,9 @@ class Workshop:
             raise DamagedError("the stored model is not what its digest says")
         try:
             self._models[own.model] = decode_weights(own.weights, self._manifest)
+            self._optimiser = decode_arrays(own.optimiser) if own.optimiser is not None else None
         except BadContentError as exc:
             raise DamagedError(f"the stored model does not fit the manifest: {exc}") from exc
-        self._optimiser = decode_arrays(own.optimiser) if own.optimiser is not None else None
 
     def encoded(self, model: Digest) -> bytes:
         """Return the canonical bytes of a model at hand."""

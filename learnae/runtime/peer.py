@@ -88,7 +88,7 @@ class Peer:
         self._note = note
         self._stop_when_converged = stop_when_converged
         self._poll_interval_s = poll_interval_s
-        self._arrived: asyncio.Queue[_Arrived | Exception] = asyncio.Queue()
+        self._arrived: asyncio.Queue[_Arrived | BaseException] = asyncio.Queue()
         self._outbox: asyncio.Queue[effects.Announce] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
         self._reason = "asked to"
@@ -114,7 +114,7 @@ class Peer:
         for event in first:
             self._arrived.put_nowait(_Arrived(event))
         self._spawn(self._listen())
-        sender = asyncio.create_task(self._send())
+        self._spawn(self._send())
         for ingestion in self._ingestions:
             self._spawn(self._ingest(ingestion))
         try:
@@ -122,7 +122,7 @@ class Peer:
                 await self._turn()
             await self._leave()
         finally:
-            await self._cancel(sender)
+            await self._cancel()
             self._pace.close()
         outcome = Outcome(
             self._reason,
@@ -137,7 +137,7 @@ class Peer:
 
     async def _turn(self) -> None:
         arrived = await self._next()
-        if isinstance(arrived, Exception):
+        if isinstance(arrived, BaseException):
             raise arrived
         orders = self._core.step(arrived.event, arrived.sensors)
         if arrived.taken is not None:
@@ -153,7 +153,7 @@ class Peer:
         if self._stop_when_converged and self._machine.phase is Phase.FINISHED:
             self.stop("converged")
 
-    async def _next(self) -> _Arrived | Exception:
+    async def _next(self) -> _Arrived | BaseException:
         now_s = time.monotonic()
         due_s = self._machine.wake_at(now_s)
         try:
@@ -163,15 +163,15 @@ class Peer:
             return _Arrived(events.TimePassed())
 
     def _spawn(self, job: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(self._guarded(job))
+        task = asyncio.create_task(job)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
 
-    async def _guarded(self, job: Coroutine[Any, Any, None]) -> None:
-        try:
-            await job
-        except Exception as exc:
-            self._arrived.put_nowait(exc)
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        failure = None if task.cancelled() else task.exception()
+        if failure is not None:
+            self._arrived.put_nowait(failure)
 
     async def _perform(self, order: effects.Effect) -> None:
         event = await self._performer.perform(order)
@@ -224,8 +224,8 @@ class Peer:
             async with asyncio.timeout(LEAVING_TIMEOUT_S):
                 await self._outbox.join()
 
-    async def _cancel(self, sender: asyncio.Task[None]) -> None:
-        tasks = [*self._tasks, sender]
+    async def _cancel(self) -> None:
+        tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

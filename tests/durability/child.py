@@ -1,10 +1,12 @@
 """A peer that kills itself at one of its durable writes; the tests here start it as a process of its own.
 
-``child.py CONFIG DIARY [KIND NUMBER STEP]``: SIGKILL before (step 0), in the middle (steps 1, 2, …) or after (step -1) the
-NUMBER-th durable write of that kind. The diary, a line of JSON for each thing that happened, is what the tests compare with.
+``child.py CONFIG DIARY [KIND NUMBER STEP [full]]``: SIGKILL before (step 0), in the middle (steps 1, 2, …) or after (step -1) the
+NUMBER-th durable write of that kind; with ``full``, the disk is full at that step instead. The diary, a line of JSON for each
+thing that happened, is what the tests compare with.
 """
 
 import asyncio
+import errno
 import functools
 import hashlib
 import json
@@ -33,12 +35,7 @@ from learnae.performing.store import Store
 from learnae.plugins.facade import Plugins
 
 T = TypeVar("T")
-BEFORE, AFTER = 0, -1
-
-
-def die() -> None:
-    """End at once, as power users and out-of-memory killers end a process."""
-    os.kill(os.getpid(), signal.SIGKILL)
+BEFORE = 0
 
 
 class Diary:
@@ -55,11 +52,18 @@ class Diary:
 class Fate:
     """Knows at which write the process dies."""
 
-    def __init__(self, kind: str, number: int, step: int) -> None:
+    def __init__(self, kind: str, number: int, step: int, *, is_disk_full: bool) -> None:
         self._kind, self._number, self._step = kind, number, step
+        self.is_disk_full = is_disk_full
         self._counts: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._here = threading.local()
+
+    def strike(self) -> None:
+        """End at once, as a system without memory ends a process; or find the disk full."""
+        if self.is_disk_full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        os.kill(os.getpid(), signal.SIGKILL)
 
     def around(self, kind: str, write: Callable[[], T]) -> T:
         """Do a durable write, or die around it."""
@@ -69,11 +73,11 @@ class Fate:
         if not is_it:
             return write()
         if self._step == BEFORE:
-            die()
+            self.strike()
         if self._step > 0:
             self._here.left = self._step
         done = write()
-        die()
+        self.strike()
         return done
 
     def is_now(self) -> bool:
@@ -93,7 +97,9 @@ class MortalConnection(sqlite3.Connection):
         if sql != "COMMIT":
             return super().execute(sql, *parameters)
         if self.fate.is_now():
-            die()
+            if self.fate.is_disk_full:
+                raise sqlite3.OperationalError("database or disk is full")
+            self.fate.strike()
         if self.fate.is_now():
             log = Path(super().execute("PRAGMA database_list").fetchone()[2] + "-wal")
             super().execute("PRAGMA wal_autocheckpoint=0")
@@ -102,7 +108,7 @@ class MortalConnection(sqlite3.Connection):
             after = log.stat().st_size
             if after > before:  # else an older part of the log was written over, and cutting it would hurt what was durable
                 os.truncate(log, before + (after - before) * 2 // 3)
-            die()
+            self.fate.strike()
         return super().execute(sql, *parameters)
 
 
@@ -118,7 +124,7 @@ class MortalFile:
         def whole() -> int:
             if self._fate.is_now():
                 self._file.write(line[: len(line) // 2])
-                die()
+                self._fate.strike()
             return self._file.write(line)
 
         return self._fate.around("journal", whole)
@@ -135,7 +141,7 @@ def watch_steps(fate: Fate) -> None:
             if fate.is_now():
                 if name == "fsync" and stat.S_ISREG(os.fstat(arguments[0]).st_mode):
                     os.ftruncate(arguments[0], os.fstat(arguments[0]).st_size // 2)
-                die()
+                fate.strike()
             return original(*arguments, **options)
 
         setattr(os, name, step)
@@ -200,8 +206,8 @@ def prepare(diary: Diary, fate: Fate) -> None:
     wrap_method(learnae.runtime.running, "resume_model", resume)
 
 
-def main(config: str, diary: str, kind: str = "", number: str = "0", step: str = "0") -> None:
-    prepare(Diary(Path(diary)), Fate(kind, int(number), int(step)))
+def main(config: str, diary: str, kind: str = "", number: str = "0", step: str = "0", full: str = "") -> None:
+    prepare(Diary(Path(diary)), Fate(kind, int(number), int(step), is_disk_full=full == "full"))
     try:
         settings = load_settings(Path(config), {}, {}).settings
         print(asyncio.run(learnae.runtime.running.run_peer(settings, Plugins.discover())).reason)

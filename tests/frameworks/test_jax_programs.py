@@ -1,7 +1,6 @@
 """What JAX compiles, keeps and prints."""
 
 import logging
-
 import os
 import subprocess
 import sys
@@ -20,7 +19,6 @@ from learnae.builtins.jax_framework.framework import JaxFramework
 from learnae.errors import ConfigError
 from learnae.interfaces.provider import Context
 from learnae.testing.rows import toy_manifest, toy_rows
-
 
 PEER = """
 import sys
@@ -66,7 +64,7 @@ def test_slices_of_similar_sizes_share_a_program(caplog: pytest.LogCaptureFixtur
 
 
 def test_the_size_of_the_padding_does_not_show() -> None:
-    """Train on all rows in one batch: 33 rows are padded to 40, and the last batch of 33 in batches of 32 is nearly all padding."""
+    """Train on all of 33 rows in one batch, which has 33 rows, or 40 of which 7 are padding."""
     manifest = toy_manifest()
     framework = JaxFramework(manifest, {"optimiser": "sgd", "learning_rate": 0.1})
     start = framework.initial_weights()

@@ -1,7 +1,6 @@
 """Models that an operator names as ``module:function``."""
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import msgspec

@@ -37,14 +37,18 @@ _REASONS = {
 }
 
 
+def reason(error: OSError) -> str:
+    """Say in plain words why something failed."""
+    return _REASONS.get(error.errno or 0, error.strerror or str(error))
+
+
 @contextlib.contextmanager
 def explained(action: str) -> Iterator[None]:
     """Turn an ``OSError`` into an ``UnavailableError`` which says what was tried, and why it failed."""
     try:
         yield
     except OSError as exc:
-        reason = _REASONS.get(exc.errno or 0, exc.strerror or str(exc))
-        message = f"cannot {action}: {reason}"
+        message = f"cannot {action}: {reason(exc)}"
         raise UnavailableError(message) from exc
 
 

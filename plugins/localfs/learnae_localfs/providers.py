@@ -11,11 +11,11 @@ from learnae.interfaces.sensors import SensorSource
 from learnae.interfaces.storage import Storage
 from learnae.interfaces.transport import Transport
 
-FOLDER = Option("folder", None, "The shared folder where the peers meet.", "--folder")
+FOLDER = Option("folder", None, "The shared folder where the peers meet.", "--folder", path=True)
 FSYNC = Option("fsync", default=True, summary="Wait until what is written would survive a power cut.")
 POLL = Option("poll_interval_s", 0.1, "Seconds between two looks for new messages, 0.01 to 3600.")
 WATCH = Option("watch", default=True, summary="Let file notifications hasten looking for new messages.")
-SENSORS = Option("sensors_folder", None, "The folder with one file NAME.jsonl for each sensor.", "--sensors-folder")
+SENSORS = Option("sensors_folder", None, "The folder with one file NAME.jsonl for each sensor.", "--sensors-folder", path=True)
 
 
 def open_transport(context: Context) -> Transport:

@@ -6,9 +6,18 @@ import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from learnae.errors import DamagedError, NotFoundError, TooLargeError, UsageError, WorldError
+from learnae.errors import DamagedError, NotFoundError, TooLargeError, UnavailableError, UsageError, WorldError
 from learnae.values.ids import Locator
-from learnae_localfs.hostile import explained, list_folders, made_folder, opened_folder, read_file, remove_temporaries, write_file
+from learnae_localfs.hostile import (
+    explained,
+    list_folders,
+    made_folder,
+    opened_folder,
+    read_file,
+    reason,
+    remove_temporaries,
+    write_file,
+)
 from learnae_localfs.layout import HEX64, SCHEME, Place, read_locator, write_locator
 
 MAX_FILE_BYTES = 2**30
@@ -90,11 +99,12 @@ class FolderStorage:
             try:
                 with opened_folder(self._place.root, (*self._place.files, holder)) as folder:
                     return _read_checked(folder, content, max_bytes)
-            except (FileNotFoundError, NotADirectoryError):
+            except FileNotFoundError:
                 continue
-            except OSError:
-                with explained(f"read {content} below {self._place.root}"):
-                    raise
+            except OSError as exc:
+                if holder == owner:  # a stranger's folder that cannot be read says nothing
+                    text = f"cannot read {content} below {self._place.root}: {reason(exc)}"
+                    failure = UnavailableError(text)
             except (DamagedError, TooLargeError) as exc:
                 failure = failure or exc
         if failure is not None:

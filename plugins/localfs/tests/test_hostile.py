@@ -145,8 +145,10 @@ def test_a_linked_folder_of_files_is_not_read(shared: Any, tmp_path: Path) -> No
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / CONTENT).write_bytes(DATA)
     (shared.folder(BOB, "files").parent / ALICE).symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(NotFoundError):
+    with pytest.raises(UnavailableError, match="symbolic link"):
         fetch(shared)
+    with pytest.raises(NotFoundError):
+        fetch(shared, MALLORY)
 
 
 def test_nothing_is_written_through_a_linked_own_folder(shared: Any, tmp_path: Path) -> None:
@@ -167,6 +169,26 @@ def test_a_damaged_file_is_replaced_by_a_good_one_of_anybody(shared: Any) -> Non
     (shared.folder("f" * 64, "files") / CONTENT).write_bytes(DATA)
     assert fetch(shared) == DATA
     assert fetch(shared, "9" * 64) == DATA
+
+
+def test_a_stranger_whose_folder_cannot_be_read_is_no_obstacle(shared: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    shared.folder("0" * 64, "files")
+    (shared.folder(MALLORY, "files") / CONTENT).write_bytes(DATA)
+    real = os.open
+
+    def refuse(path: Any, flags: int, *args: Any, **kwargs: Any) -> int:
+        if path == "0" * 64:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(path, flags, *args, **kwargs)
+
+    monkeypatch.setattr(os, "open", refuse)
+    assert fetch(shared, ALICE) == DATA
+    assert fetch(shared, "0" * 64) == DATA
+    (shared.folder(MALLORY, "files") / CONTENT).unlink()
+    with pytest.raises(NotFoundError):
+        fetch(shared, ALICE)
+    with pytest.raises(UnavailableError, match="permission denied"):
+        fetch(shared, "0" * 64)
 
 
 def test_a_half_synchronised_file_is_good_when_it_is_whole(shared: Any) -> None:

@@ -1,5 +1,6 @@
 """The mailbox finds what is new, once, whatever the file system tells it."""
 
+import errno
 import os
 from pathlib import Path
 from typing import Any
@@ -175,6 +176,27 @@ def test_a_missing_root_says_so_and_is_found_again(shared: Any, tmp_path: Path) 
         shared.mailbox.next_batch()
     away.rename(tmp_path)
     assert shared.look() == [b"one"]
+
+
+def test_what_was_found_before_the_folder_went_away_still_comes(shared: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    shared.write(ALICE, SLOT, b"one")
+    shared.write(MALLORY, SLOT, b"two")
+    real, opened = os.open, []
+
+    def refuse(path: Any, flags: int, *args: Any, **kwargs: Any) -> int:
+        if path == shared.place.root:
+            opened.append(path)
+            if len(opened) > 2:
+                raise OSError(errno.EIO, "Input/output error")
+        return real(path, flags, *args, **kwargs)
+
+    monkeypatch.setattr(os, "open", refuse)
+    batch, done = shared.mailbox.next_batch()
+    assert (len(batch), done) == (1, False)
+    with pytest.raises(UnavailableError, match="Input/output error"):
+        shared.mailbox.next_batch()
+    monkeypatch.undo()
+    assert sorted(batch + shared.look()) == [b"one", b"two"]
 
 
 def test_an_owner_who_shuts_others_out_harms_nobody(shared: Any, monkeypatch: pytest.MonkeyPatch) -> None:

