@@ -26,16 +26,18 @@ _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A peer to start.
+    """A process to start.
 
     Attributes:
         name: Such as ``peer-1``.
-        config: Its ``learnae.toml``.
+        module: Which Python module it runs.
+        arguments: What that is told.
         log: Where what it says goes.
     """
 
     name: str
-    config: Path
+    module: str
+    arguments: tuple[str, ...]
     log: Path
 
 
@@ -51,7 +53,7 @@ class Children:
         self._logs: dict[str, Path] = {}
 
     def start(self, commands: Sequence[Command]) -> None:
-        """Start peers.
+        """Start processes.
 
         Raises:
             StateError: A process cannot be started.
@@ -61,7 +63,7 @@ class Children:
             try:
                 with command.log.open("ab") as log:
                     self._running[command.name] = subprocess.Popen(
-                        peer_command(command.config),
+                        [*_leash(), sys.executable, "-m", command.module, *command.arguments],
                         stdin=subprocess.DEVNULL,
                         stdout=log,
                         stderr=log,
@@ -118,11 +120,11 @@ class Children:
             raise
 
 
-def peer_command(config: Path) -> list[str]:
-    """Return what is typed to start a peer, on a leash that this process holds."""
-    run = [sys.executable, "-m", "learnae", "run", "--config", str(config), "--plain"]
-    leash = [sys.executable, "-I", "-S", str(Path(__file__).with_name("leash.py")), str(os.getpid())]
-    return [*leash, *run] if sys.platform == "linux" else run
+def _leash() -> list[str]:
+    """Return what comes before a command to tie its process to this one, where the system can do that."""
+    if sys.platform != "linux":
+        return []
+    return [sys.executable, "-I", "-S", str(Path(__file__).with_name("leash.py")), str(os.getpid())]
 
 
 def peer_environment(environment: Mapping[str, str]) -> dict[str, str]:

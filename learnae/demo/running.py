@@ -13,7 +13,7 @@ from learnae.demo.picturing import draw
 from learnae.demo.plan import DemoPlan, DemoResult, PeerResult, Watcher
 from learnae.demo.rows import deal_rows
 from learnae.demo.scoring import score_state, usable_test_rows
-from learnae.demo.session import PeerFiles, choose_framework, made_names, peer_files, write_session, write_settings
+from learnae.demo.session import ALONE_LOG, PeerFiles, choose_framework, made_names, peer_files, write_session, write_settings
 from learnae.demo.watching import JournalTail
 from learnae.values.choices import Phase
 
@@ -97,7 +97,14 @@ class _Stage:
     def run(self) -> bool:
         """Run it; say whether everybody finished."""
         tails = [JournalTail(files.name, files.journal(alone=self.alone)) for files in self.peers]
-        commands = [Command(files.name, files.config(alone=self.alone), files.log(alone=self.alone)) for files in self.peers]
+        if self.alone:
+            configs = tuple(str(files.config(alone=True)) for files in self.peers)
+            commands = [Command("the peers alone", "learnae.demo.alone", configs, self.peers[0].folder.parent / ALONE_LOG)]
+        else:
+            commands = [
+                Command(files.name, "learnae", ("run", "--config", str(files.config(alone=False)), "--plain"), files.log)
+                for files in self.peers
+            ]
         with Children() as children:
             children.start(commands)
             is_complete = self._wait(children, tails, time.monotonic)

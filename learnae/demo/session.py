@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from learnae.plugins.facade import Plugins
     from learnae.values.manifest import Manifest
 
-MANIFEST, LEDGER, TEST_ROWS, PICTURE, REPORT = "session.json", "ledger", "test-rows.csv", "comparison.png", "report.png"
+MANIFEST, LEDGER, TEST_ROWS, ALONE_LOG = "session.json", "ledger", "test-rows.csv", "alone.txt"
+PICTURE, REPORT = "comparison.png", "report.png"
 SLICE_SIZE = 80
 """Small, so that a few hundred rows make several work cycles, between which there is something to exchange."""
 
@@ -59,9 +60,10 @@ class PeerFiles:
         """Return its state folder."""
         return self.folder / ("alone" if alone else "state")
 
-    def log(self, *, alone: bool) -> Path:
-        """Return the file that takes what it says."""
-        return self.folder / ("alone.log" if alone else "log.txt")
+    @property
+    def log(self) -> Path:
+        """The file that takes what its process says."""
+        return self.folder / "log.txt"
 
     def journal(self, *, alone: bool) -> Path:
         """Return its journal."""
@@ -76,7 +78,7 @@ def peer_files(plan: DemoPlan, folder: Path) -> tuple[PeerFiles, ...]:
 def made_names(plan: DemoPlan) -> list[str]:
     """List what a demo makes directly in its folder."""
     peers = [f"peer-{number}" for number in range(1, plan.peers + 1)]
-    return [MANIFEST, LEDGER, TEST_ROWS, PICTURE, REPORT, *peers]
+    return [MANIFEST, LEDGER, TEST_ROWS, ALONE_LOG, PICTURE, REPORT, *peers]
 
 
 def write_session(plan: DemoPlan, rows: DemoRows, peers: tuple[PeerFiles, ...], folder: Path) -> Manifest:

@@ -135,4 +135,5 @@ def test_messages_are_seen_by_another_process_without_notifications(tmp_path: Pa
         return published
 
     published = asyncio.run(receive())
-    assert published == sorted(set(published))
+    assert len(published) == 10
+    assert all(moment > 0 for moment in published)
