@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def reference(installed: Plugins) -> str:
     """Write every command with its arguments and options, those of these plugins among them."""
     group = typer.main.get_group(make_app(installed))
-    above = typer.Context(group, info_name="learnae")
+    above = typer.Context(group, info_name="learnae", help_option_names=["-h", "--help"])
     parts = [_command(command, typer.Context(command, info_name=name, parent=above)) for name, command in group.commands.items()]
     return "\n".join(parts)
 
