@@ -7,6 +7,9 @@ cheap and imports neither NumPy nor any plugin.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from learnae.applying.model import Model, load_model
+    from learnae.config.resolve import load_settings
+    from learnae.config.settings import PeerSettings
     from learnae.errors import (
         BadContentError,
         ClonedIdentityError,
@@ -26,12 +29,16 @@ if TYPE_CHECKING:
         UsageError,
         WorldError,
     )
+    from learnae.founding import found_session, write_folder
     from learnae.hookspecs import hookimpl
     from learnae.interfaces.framework import ModelFramework, Trained
     from learnae.interfaces.provider import Capability, Context, Finding, Option, Provider
     from learnae.interfaces.sensors import Packet, Reading, SensorSource
     from learnae.interfaces.storage import Storage
     from learnae.interfaces.transport import Transport
+    from learnae.plugins.facade import Plugins
+    from learnae.runtime.peer import Outcome
+    from learnae.runtime.running import run_peer
     from learnae.values.announcements import ModelRecord
     from learnae.values.arrays import Rows, Weights
     from learnae.values.choices import Averaging, Cycle, Judge, Phase, Role, Task
@@ -63,17 +70,21 @@ __all__ = [
     "Locator",
     "Manifest",
     "Mlp",
+    "Model",
     "ModelFramework",
     "ModelRecord",
     "NotFoundError",
     "OperatorError",
     "Option",
+    "Outcome",
     "Packet",
     "Parameter",
     "PeerError",
     "PeerId",
+    "PeerSettings",
     "Phase",
     "PhaseChanged",
+    "Plugins",
     "Provider",
     "ProviderError",
     "Reading",
@@ -94,10 +105,18 @@ __all__ = [
     "Weights",
     "WorldError",
     "__version__",
+    "found_session",
     "hookimpl",
+    "load_model",
+    "load_settings",
+    "run_peer",
+    "write_folder",
 ]
 
 _HOMES = {
+    "learnae.applying.model": ("Model", "load_model"),
+    "learnae.config.resolve": ("load_settings",),
+    "learnae.config.settings": ("PeerSettings",),
     "learnae.errors": (
         "BadContentError",
         "ClonedIdentityError",
@@ -117,12 +136,16 @@ _HOMES = {
         "UsageError",
         "WorldError",
     ),
+    "learnae.founding": ("found_session", "write_folder"),
     "learnae.hookspecs": ("hookimpl",),
     "learnae.interfaces.framework": ("ModelFramework", "Trained"),
     "learnae.interfaces.provider": ("Capability", "Context", "Finding", "Option", "Provider"),
     "learnae.interfaces.sensors": ("Packet", "Reading", "SensorSource"),
     "learnae.interfaces.storage": ("Storage",),
     "learnae.interfaces.transport": ("Transport",),
+    "learnae.plugins.facade": ("Plugins",),
+    "learnae.runtime.peer": ("Outcome",),
+    "learnae.runtime.running": ("run_peer",),
     "learnae.values.announcements": ("ModelRecord",),
     "learnae.values.arrays": ("Rows", "Weights"),
     "learnae.values.choices": ("Averaging", "Cycle", "Judge", "Phase", "Role", "Task"),

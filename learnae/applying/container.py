@@ -9,16 +9,16 @@ import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
 
+from learnae.applying.drafts import whole_file
 from learnae.codec import canonical
 from learnae.codec.manifests import MOST_FILE_BYTES, check_manifest, encode_manifest
 from learnae.codec.tensors import LENGTH_BYTES, RESERVED
 from learnae.codec.weights import decode_weights, encode_weights, weights_size
-from learnae.errors import BadContentError, ConfigError, OperatorError
+from learnae.errors import BadContentError, ConfigError
 from learnae.values.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -62,21 +62,9 @@ def write_model(path: Path, model: ExportedModel) -> Path:
     metadata = {MANIFEST_KEY: encode_manifest(model.manifest).decode(), MATURITY_KEY: str(model.maturity)}
     header = msgspec.json.encode({RESERVED: metadata, **tensors})
     header += b" " * (-len(header) % 8)
-    try:
-        with NamedTemporaryFile("wb", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            draft = Path(file.name)
-            try:
-                file.write(len(header).to_bytes(LENGTH_BYTES, "little") + header)
-                file.write(memoryview(plain)[LENGTH_BYTES + length :])
-                file.flush()
-                os.fsync(file.fileno())
-                draft.chmod(0o666 & ~_umask())
-                draft.replace(path)
-            except BaseException:
-                draft.unlink(missing_ok=True)
-                raise
-    except OSError as exc:
-        raise OperatorError(f"{path}: the model cannot be written: {exc.strerror or exc}; name another file with --out") from exc
+    with whole_file(path) as file:
+        file.write(len(header).to_bytes(LENGTH_BYTES, "little") + header)
+        file.write(memoryview(plain)[LENGTH_BYTES + length :])
     return path
 
 
@@ -110,7 +98,10 @@ def _read(path: Path, file: BinaryIO) -> ExportedModel:
     if not isinstance(metadata, dict) or not isinstance(metadata.get(MANIFEST_KEY), str):
         raise ValueError(f"its metadata hold no {MANIFEST_KEY}")
     manifest = canonical.decode(metadata[MANIFEST_KEY].encode(), Manifest, max_bytes=MOST_FILE_BYTES, what=MANIFEST_KEY)
-    check_manifest(manifest)
+    try:
+        check_manifest(manifest)
+    except ConfigError as exc:
+        raise ValueError(str(exc)) from exc
     plain_header = msgspec.json.encode(header)
     plain_header += b" " * (-len(plain_header) % 8)
     data_bytes = status.st_size - LENGTH_BYTES - length
@@ -136,9 +127,3 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise ValueError("a key is there twice")
     return found
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask

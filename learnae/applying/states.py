@@ -1,14 +1,15 @@
 """The own model out of a peer's state folder, also while the peer runs."""
 
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import msgspec
 
 from learnae.applying.container import ExportedModel
-from learnae.codec.manifests import session_id
+from learnae.codec.manifests import read_manifest, session_id
 from learnae.codec.weights import decode_weights
+from learnae.config.settings import PeerSettings, state_folder
 from learnae.errors import BadContentError, StateError
 from learnae.machine.memory import CORE, Core
 from learnae.performing.store import VERSION
@@ -38,23 +39,54 @@ def read_own_model(state: Path, manifest: Manifest) -> ExportedModel | None:
     if not path.is_file():
         raise StateError(f"{state}: is no state folder of a peer: there is no {STORE}; `learnae run --state {state}` makes one")
     try:
-        with closing(_open(path)) as connection:
-            # One snapshot: a running peer may commit between two questions.
-            connection.execute("BEGIN")
-            _check(connection, path, session_id(manifest))
-            core = connection.execute("SELECT value FROM record WHERE tab = ? AND key = ?", (CORE, CORE)).fetchone()
-            model = connection.execute("SELECT weights FROM model").fetchone()
-        if model is None:
-            return None
-        maturity = msgspec.json.decode(core[0], type=Core).own.maturity if core is not None else 0
-        return ExportedModel(manifest, decode_weights(model[0], manifest), maturity)
+        found = _read(path, session_id(manifest))
+        return None if found is None else ExportedModel(manifest, decode_weights(found[0], manifest), found[1])
     except (sqlite3.Error, msgspec.MsgspecError, BadContentError, TypeError) as exc:
         raise StateError(f"{path}: cannot be read as a peer's state: {exc}") from exc
 
 
-def _open(path: Path) -> sqlite3.Connection:
-    # The peer's program keeps a write-ahead log; a reader needs its index, which SQLite makes if the folder may be written.
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
+def own_model(settings: PeerSettings) -> ExportedModel:
+    """Read the current model of the peer that has these settings.
+
+    Raises:
+        ConfigError: The session's manifest cannot be read.
+        StateError: As ``read_own_model``, or the peer has not trained yet.
+    """
+    manifest = read_manifest(settings.peer.session)
+    state = state_folder(settings, session_id(manifest))
+    found = read_own_model(state, manifest)
+    if found is None:
+        raise StateError(f"{state}: the peer still has the model that everybody starts from; let it train first: learnae run")
+    return found
+
+
+def _read(path: Path, session: SessionId) -> tuple[bytes, int] | None:
+    """Return the model's bytes and its maturity."""
+    log = path.with_name(path.name + "-wal")
+    before = path.stat()
+    if not log.exists():
+        # Nobody has it open. As a file that does not change, it is read without the index that SQLite would leave beside it.
+        with suppress(sqlite3.Error), closing(_open(path, "mode=ro&immutable=1")) as connection:
+            found = _ask(connection, path, session)
+            after = path.stat()
+            if not log.exists() and (before.st_mtime_ns, before.st_size) == (after.st_mtime_ns, after.st_size):
+                return found
+    with closing(_open(path, "mode=ro")) as connection:
+        return _ask(connection, path, session)
+
+
+def _open(path: Path, how: str) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
+
+
+def _ask(connection: sqlite3.Connection, path: Path, session: SessionId) -> tuple[bytes, int] | None:
+    # One snapshot: a running peer may commit between two questions.
+    connection.execute("BEGIN")
+    _check(connection, path, session)
+    core = connection.execute("SELECT value FROM record WHERE tab = ? AND key = ?", (CORE, CORE)).fetchone()
+    model = connection.execute("SELECT weights FROM model").fetchone()
+    maturity = msgspec.json.decode(core[0], type=Core).own.maturity if core is not None else 0
+    return None if model is None else (model[0], maturity)
 
 
 def _check(connection: sqlite3.Connection, path: Path, session: SessionId) -> None:

@@ -30,7 +30,7 @@ def told(fact: AnyFact, metric: Metric) -> str | None:  # noqa: C901, PLR0911, P
             waits = ", waiting for rows that others share" if fact.role is Role.TRAINER and not fact.resumed else ""
             return f"started as {fact.role}: {fact.framework} over {fact.transport}, averaging {fact.averaging}{again}{waits}"
         case CycleEnded():
-            return f"cycle {fact.cycle}  {_cycle(fact, metric)}"
+            return f"cycle {fact.cycle} {_cycle(fact, metric)}"
         case ModelScored():
             return f"the own model scores {metric.whole(fact.score)} on {fact.score.rows} own rows"
         case PhaseChanged(after=Phase.FINISHED):

@@ -105,7 +105,7 @@ def draw(progress: Progress, name: str, now: float, *, most_lines: int = 12, blo
     messages = _last(progress.messages, most_lines // 2)
     for lines in (messages, _last(progress.cycles, most_lines - len(messages))):
         if lines:
-            parts += ["", *(_message(line) for line in lines)]
+            parts += ["", *(_message(line, blocks=blocks) for line in lines)]
     return Panel(
         Group(*parts),
         title=_title(progress, name, now),
@@ -182,9 +182,9 @@ def _last(messages: tuple[Message, ...], most: int) -> tuple[Message, ...]:
     return messages[-most:] if most > 0 else ()
 
 
-def _message(message: Message) -> Text:
+def _message(message: Message, *, blocks: bool) -> Text:
     when = time.strftime("%H:%M:%S", time.localtime(message.time))
     line = Text.assemble((f"{when}  ", "dim"), " ".join(message.text.split()))
     line.no_wrap = True
-    line.overflow = "ellipsis"
+    line.overflow = "ellipsis" if blocks else "crop"
     return line

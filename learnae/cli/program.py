@@ -10,10 +10,13 @@ import typer
 import typer.main
 
 from learnae.cli.check_command import check
+from learnae.cli.demo_command import demo
+from learnae.cli.export_command import export
 from learnae.cli.grouping import Commands, GroupedCommand
 from learnae.cli.init_command import init
 from learnae.cli.output import Complaints, complain, data
 from learnae.cli.plugins_command import plugins
+from learnae.cli.predict_command import predict
 from learnae.cli.report_command import report
 from learnae.cli.run_command import run
 from learnae.cli.settings_options import with_settings
@@ -46,7 +49,10 @@ def make_app(installed: Plugins) -> typer.Typer:
         init,
         with_settings(check, installed),
         with_settings(run, installed),
+        demo,
         report,
+        export,
+        predict,
         plugins,
     )
     for command in commands:

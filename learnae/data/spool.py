@@ -17,19 +17,24 @@ from learnae.errors import StateError
 BUCKETS = 256
 """Files that rows are dealt out to; one at a time is read back into memory and sorted."""
 
+HELD_BYTES = 1 << 19
+"""So much is held in memory before it goes to files: a small table never touches the disk."""
+
 _PREFIX = "shuffle-"
 
 
 class Spool:
     """Rows on their way into an order that depends on nothing but the rows.
 
-    Memory: what one call brings, and the largest bucket, which is about a 256th of all rows. Only a table in which one
-    row makes up much of the whole has a larger one.
+    Memory: ``HELD_BYTES``, what one call brings, and the largest bucket, which is about a 256th of all rows. Only a table in
+    which one row makes up much of the whole has a larger one.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._columns = 0
+        self._held: dict[Path, list[bytes]] = {}
+        self._held_bytes = 0
 
     def add(self, raw: Raw, keys: Keys) -> None:
         """Take rows in.
@@ -75,19 +80,30 @@ class Spool:
         buckets = (keys[:, 1] >> np.uint64(56)).astype(np.intp)
         order = np.argsort(buckets, kind="stable")
         bounds = np.searchsorted(buckets[order], np.arange(BUCKETS + 1))
+        for bucket in np.flatnonzero(np.diff(bounds)):
+            data = records[order[bounds[bucket] : bounds[bucket + 1]]].tobytes()
+            self._held.setdefault(self._path(kind, int(bucket)), []).append(data)
+            self._held_bytes += len(data)
+        if self._held_bytes > HELD_BYTES:
+            self._write()
+
+    def _write(self) -> None:
         try:
-            for bucket in np.flatnonzero(np.diff(bounds)):
+            for path, held in self._held.items():
                 # Opened for each chunk: systems differ in how many files a process may hold open.
-                with self._path(kind, int(bucket)).open("ab") as file:
-                    file.write(records[order[bounds[bucket] : bounds[bucket + 1]]].tobytes())
+                with path.open("ab") as file:
+                    file.writelines(held)
         except OSError as exc:
             raise StateError(f"{self._folder}: cannot shuffle rows here: {exc.strerror or exc}; free some space") from exc
+        self._held, self._held_bytes = {}, 0
 
     def _read(self, kind: str, bucket: int) -> bytes:
+        path = self._path(kind, bucket)
+        held = b"".join(self._held.get(path, ()))
         try:
-            return self._path(kind, bucket).read_bytes()
+            return path.read_bytes() + held
         except FileNotFoundError:
-            return b""
+            return held
         except OSError as exc:
             raise StateError(f"{self._folder}: cannot read shuffled rows: {exc.strerror or exc}") from exc
 

@@ -14,17 +14,10 @@ from learnae.values.choices import Task
 
 if TYPE_CHECKING:
     from learnae.demo.plan import DemoPlan, PeerResult, Watcher
-    from learnae.values.manifest import Manifest
 
 
 def draw(
-    plan: DemoPlan,
-    results: tuple[PeerResult, ...],
-    peers: tuple[PeerFiles, ...],
-    manifest: Manifest,
-    test_rows: int,
-    folder: Path,
-    watcher: Watcher,
+    plan: DemoPlan, results: tuple[PeerResult, ...], peers: tuple[PeerFiles, ...], *, task: Task, test_rows: int, watcher: Watcher
 ) -> tuple[Path, ...]:
     """Draw the comparison, and what happened while the peers trained together; return the files.
 
@@ -41,8 +34,9 @@ def draw(
     from learnae.report.summarising import summarise  # noqa: PLC0415 - the same
     from learnae.report.writing import write_atomically  # noqa: PLC0415 - the same
 
+    folder = peers[0].folder.parent
     histories = _histories(peers)
-    number = "R²" if manifest.task is Task.REGRESSION else "accuracy"
+    number = "R²" if task is Task.REGRESSION else "accuracy"
     comparison = draw_comparison(
         folder / PICTURE,
         [(each.peer, each.alone, each.together) for each in results],

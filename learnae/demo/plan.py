@@ -103,12 +103,14 @@ class PeerView:
         name: Such as ``peer-1``.
         phase: Where its machine stands.
         cycle: Work cycles ended.
+        trained: How many of these trained.
         accuracy: Of its current model on its own validation rows, in percent; ``None`` before the first score.
     """
 
     name: str
     phase: Phase = Phase.NEW
     cycle: int = 0
+    trained: int = 0
     accuracy: float | None = None
 
 

@@ -79,7 +79,8 @@ def deal_rows(plan: DemoPlan) -> DemoRows:
     if plan.data is None:
         columns, raw = synthetic_rows(dealt + MOST_TEST_ROWS, plan.seed)
         drawn = Table(raw[:, 1:], np.array([f"{int(value)}" for value in raw[:, 0]], dtype=object))
-        return _dealt(plan, columns[1:], columns[0], Task.BINARY, drawn)
+        test, peers = _dealt(plan, drawn)
+        return DemoRows(columns[1:], columns[0], Task.BINARY, test, peers)
     label = plan.label or ""
     features = feature_columns(plan.data, label, plan.features or None, plan.exclude)
     bad_rows = BadRows(skip=plan.skip_bad_rows)
@@ -96,7 +97,8 @@ def deal_rows(plan: DemoPlan) -> DemoRows:
             f"{plan.data}: {len(drawn)} different usable rows{left_out}; {plan.peers} peers with {plan.rows_per_peer} rows each "
             f"and {LEAST_TEST_ROWS} test rows need {dealt + LEAST_TEST_ROWS}: lower --peers or --rows-per-peer"
         )
-    return _dealt(plan, features, label, distinct.task(plan.data, label), drawn, bad_rows.skipped)
+    test, peers = _dealt(plan, drawn)
+    return DemoRows(features, label, distinct.task(plan.data, label), test, peers, bad_rows.skipped)
 
 
 def write_table(path: Path, header: Sequence[str], tables: Iterable[Table]) -> Path:
@@ -117,11 +119,10 @@ def write_table(path: Path, header: Sequence[str], tables: Iterable[Table]) -> P
     return path
 
 
-def _dealt(plan: DemoPlan, features: tuple[str, ...], label: str, task: Task, drawn: Table, skipped: int = 0) -> DemoRows:
+def _dealt(plan: DemoPlan, drawn: Table) -> tuple[Table, tuple[Table, ...]]:
     tests = min(MOST_TEST_ROWS, len(drawn) - plan.peers * plan.rows_per_peer)
     edges = range(tests, len(drawn) + 1, plan.rows_per_peer)
-    peers = tuple(drawn.cut(start, stop) for start, stop in pairwise(edges))
-    return DemoRows(features, label, task, drawn.cut(0, tests), peers[: plan.peers], skipped)
+    return drawn.cut(0, tests), tuple(drawn.cut(start, stop) for start, stop in pairwise(edges))[: plan.peers]
 
 
 class _Draw:

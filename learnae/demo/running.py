@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from learnae.demo.children import Children, Command
 from learnae.demo.folder import DemoFolder
 from learnae.demo.picturing import draw
-from learnae.demo.plan import DemoPlan, DemoResult, PeerResult, Watcher
+from learnae.demo.plan import DemoPlan, DemoResult, PeerResult, PeerView, Watcher
 from learnae.demo.rows import deal_rows
 from learnae.demo.scoring import score_state, usable_test_rows
 from learnae.demo.session import ALONE_LOG, PeerFiles, choose_framework, made_names, peer_files, write_session, write_settings
@@ -58,11 +58,15 @@ def run_demo(plan: DemoPlan, plugins: Plugins, *, watcher: Watcher | None = None
         what = "synthetic rows" if plan.data is None else f"rows of {plan.data}"
         watcher.said(f"{plan.peers} peers with {plan.rows_per_peer} {what} each, {len(test)} others for the test; {framework}")
         watcher.said("alone: every peer trains by itself")
-        complete = _Stage(peers, alone=True, limit_s=plan.limit_s, watcher=watcher).run()
+        before = _Stage(peers, alone=True, limit_s=plan.limit_s, watcher=watcher).run()
         watcher.said("together: the same peers, anew, and now they see each other's models")
-        complete &= _Stage(peers, alone=False, limit_s=plan.limit_s, watcher=watcher).run()
+        after = _Stage(peers, alone=False, limit_s=plan.limit_s, watcher=watcher).run()
+        complete = before.complete and after.complete
         if not complete:
             watcher.said(f"not everybody was finished after {plan.limit_s:g} seconds: what is there is scored")
+        for one, other in zip(before.views, after.views, strict=True):
+            if one.trained != other.trained:
+                watcher.said(f"{one.name} trained {one.trained} times alone and {other.trained} times together: unequal")
         results = tuple(
             PeerResult(
                 files.name,
@@ -71,7 +75,7 @@ def run_demo(plan: DemoPlan, plugins: Plugins, *, watcher: Watcher | None = None
             )
             for files in peers
         )
-        pictures = draw(plan, results, peers, manifest, len(test), folder.path, watcher)
+        pictures = draw(plan, results, peers, task=manifest.task, test_rows=len(test), watcher=watcher)
         return DemoResult(
             peers=results,
             task=manifest.task,
@@ -86,6 +90,14 @@ def run_demo(plan: DemoPlan, plugins: Plugins, *, watcher: Watcher | None = None
 
 
 @dataclass(frozen=True, slots=True)
+class _Ended:
+    """What every peer came to, and whether all had finished."""
+
+    views: tuple[PeerView, ...]
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Stage:
     """All peers at once, until they have finished or their time is over."""
 
@@ -94,8 +106,8 @@ class _Stage:
     limit_s: float
     watcher: Watcher
 
-    def run(self) -> bool:
-        """Run it; say whether everybody finished."""
+    def run(self) -> _Ended:
+        """Run it and say how it ended."""
         tails = [JournalTail(files.name, files.journal(alone=self.alone)) for files in self.peers]
         if self.alone:
             configs = tuple(str(files.config(alone=True)) for files in self.peers)
@@ -108,8 +120,9 @@ class _Stage:
         with Children() as children:
             children.start(commands)
             is_complete = self._wait(children, tails, time.monotonic)
-        self.watcher.seen(tuple(tail.read() for tail in tails))
-        return is_complete
+        views = tuple(tail.read() for tail in tails)
+        self.watcher.seen(views)
+        return _Ended(views, is_complete)
 
     def _wait(self, children: Children, tails: list[JournalTail], clock: Callable[[], float]) -> bool:
         deadline_s = clock() + self.limit_s

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from learnae.demo.plan import PeerView
+from learnae.values.choices import Cycle
 from learnae.values.journal import AnyFact, CycleEnded, JournalLine, ModelScored, PhaseChanged
 
 _BLOCK_BYTES = 1 << 20
@@ -59,8 +60,9 @@ def with_fact(view: PeerView, fact: AnyFact) -> PeerView:
             return replace(view, phase=phase, cycle=cycle)
         case ModelScored(score=score):
             return replace(view, accuracy=100.0 * score.accuracy)
-        case CycleEnded(cycle=cycle, kept=kept, tried=tried):
+        case CycleEnded(kind=kind, cycle=cycle, kept=kept, tried=tried):
             accuracy = 100.0 * tried.accuracy if kept and tried is not None else view.accuracy
-            return replace(view, cycle=cycle, accuracy=accuracy)
+            trained = view.trained + 1 if kind is Cycle.TRAIN else view.trained
+            return replace(view, cycle=cycle, trained=trained, accuracy=accuracy)
         case _:
             return view

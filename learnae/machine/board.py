@@ -15,8 +15,8 @@ from learnae.values.announcements import Content, HashlistOffer, ModelOffer, Pre
 from learnae.values.ids import Digest, PeerId
 from learnae.values.journal import ContentRefused, PeerQuarantined, PeerSeen
 
-ENTRY_BYTES: Final = 1_024
-"""More than a typical entry of a board file takes; it bounds how many there can be."""
+OWN_SHARE: Final = 16
+"""One part in so many of a board's file is kept free for what this peer itself has to say."""
 
 
 class Verdict(StrEnum):
@@ -49,9 +49,10 @@ class Board:
         self._uses: dict[Digest, dict[PeerId, int]] = {}
         self._offers: dict[PeerId, ModelOffer] = {}
         self._wanted_offers: tuple[Offer, ...] | None = None
+        self._bytes = 0
         self.version = 0
         for signed in notebook.memory.board.values():
-            self._index(signed, is_subject_new=True)
+            self._index(signed, None)
 
     @property
     def peers(self) -> int:
@@ -74,7 +75,7 @@ class Board:
             return Verdict.UNWANTED
         if known is None and self._authors.get(author, 0) >= limits.subjects_per_peer:
             return Verdict.UNWANTED
-        if known is None and len(self._notebook.memory.board) >= limits.board_bytes // ENTRY_BYTES:
+        if not self._has_room(signed, known):
             return Verdict.UNWANTED
         is_stranger = author not in self._authors
         self._put(key, signed, known)
@@ -101,7 +102,7 @@ class Board:
 
     def _put(self, key: str, signed: SignedAnnouncement, known: SignedAnnouncement | None) -> None:
         self._notebook.put("board", key, signed)
-        self._index(signed, is_subject_new=known is None)
+        self._index(signed, known)
 
     def announce(self, content: Content) -> None:
         """Sign a statement, put it on the board, and send it."""
@@ -117,10 +118,21 @@ class Board:
             if signed is not None:
                 self._notebook.order(Announce(signed))
 
-    def _index(self, signed: SignedAnnouncement, *, is_subject_new: bool) -> None:
+    def _has_room(self, signed: SignedAnnouncement, known: SignedAnnouncement | None) -> bool:
+        """Say whether the board's file stays within the session's limit: a larger one would be refused, and its author charged.
+
+        Uses may fill only half of it: they are many, and must not keep out who offers a model.
+        """
+        most = self._notebook.rules.limits.board_bytes
+        most -= most // (2 if isinstance(signed.announcement.content, SliceUse) else OWN_SHARE)
+        grown = _size(signed) - _size(known)
+        return grown <= 0 or self._bytes + grown <= most
+
+    def _index(self, signed: SignedAnnouncement, known: SignedAnnouncement | None) -> None:
         announcement = signed.announcement
         author = announcement.author
-        self._authors[author] = self._authors.get(author, 0) + int(is_subject_new)
+        self._authors[author] = self._authors.get(author, 0) + int(known is None)
+        self._bytes += _size(signed) - _size(known)
         if not isinstance(announcement.content, Presence):
             self.version += 1
         match announcement.content:
@@ -219,6 +231,13 @@ class Board:
             for signed in self._notebook.memory.board.values()
             if not isinstance(signed.announcement.content, Presence) and self.is_admitted(signed.announcement.author)
         )
+
+
+def _size(signed: SignedAnnouncement | None) -> int:
+    """Return what an announcement takes in a board's file, in bytes; presence is not in it."""
+    if signed is None or isinstance(signed.announcement.content, Presence):
+        return 0
+    return len(msgspec.json.encode(signed)) + len(",")
 
 
 def _is_later(signed: SignedAnnouncement, known: SignedAnnouncement) -> bool:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 MAX_DOUBLINGS: Final = 6
+MAX_REMEMBERED: Final = 50_000
+"""Failures that are remembered; strangers can make more up than there is memory."""
 
 
 @dataclass(slots=True)
@@ -24,7 +26,10 @@ class Backoff:
         """Note a failure: the wait doubles each time, up to 64 times the first."""
         count = self._failures[what].count + 1 if what in self._failures else 1
         wait_s = self._retry_s * 2 ** min(count - 1, MAX_DOUBLINGS)
+        self._failures.pop(what, None)
         self._failures[what] = _Failure(count, now_s + wait_s)
+        if len(self._failures) > MAX_REMEMBERED:
+            del self._failures[next(iter(self._failures))]
 
     def succeeded(self, what: Hashable) -> None:
         """Forget the failures."""
@@ -34,6 +39,10 @@ class Backoff:
         """Say whether it may be attempted now."""
         failure = self._failures.get(what)
         return failure is None or now_s >= failure.again_s
+
+    def has_failed(self, what: Hashable) -> bool:
+        """Say whether it failed before, and has not succeeded since."""
+        return what in self._failures
 
     def next_due_s(self, now_s: float) -> float | None:
         """Return the next moment after now at which something may be attempted again."""

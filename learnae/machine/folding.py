@@ -17,6 +17,7 @@ from learnae.values.scores import Score
 
 ADOPT: Final = "adopt"
 MAX_TRIED: Final = 100_000
+MAX_MEASURED: Final = 10_000
 MAX_ADOPTION_ATTEMPTS: Final = 3
 
 
@@ -49,6 +50,7 @@ class Folding:
         self._notebook = notebook
         self._board = board
         self._backoff = Backoff(notebook.rules.retry_s)
+        self._measured: dict[tuple[Digest, Digest | None], Score] = {}
         self.attempt: Attempt | None = None
 
     def eligible(self, *, only_better: bool) -> list[Offer]:
@@ -97,13 +99,19 @@ class Folding:
         models: dict[Digest, list[Offer]] = {}
         for offer in best_first:
             models.setdefault(offer.content.record.digest, []).append(offer)
-        for rank, (digest, offers) in enumerate(list(models.items())[:MAX_ADOPTION_ATTEMPTS]):
+        for rank, (digest, offers) in enumerate(models.items()):
             if rank > 0 and not self._promises(offers[0].content.record):
                 return None
             due = [offer for offer in offers if self._is_due(offer)]
-            if due and digest != own.model and not self._is_tried(own, digest, ADOPT):
+            if due and digest != own.model and not self._is_tried(own, digest, ADOPT) and not self._is_known_worse(own, digest):
                 return due[0]
         return None
+
+    def _is_known_worse(self, own: Own, remote: Digest) -> bool:
+        """Say whether a remote model was scored on the own rows before, and no better: a lie takes one attempt, not one of each three."""
+        measured = self._measured.get((remote, own.validation))
+        rules = self._notebook.rules
+        return measured is not None and own.score is not None and not is_better(rules.judge, rules.min_gain, measured, own.score)
 
     def begin_adoption(self, offer: Offer) -> None:
         """Begin to look at a remote model as it is."""
@@ -130,6 +138,10 @@ class Folding:
         if validation != attempt.base.validation:
             return False
         attempt.tried = score
+        if attempt.kind is Cycle.ADOPT:
+            self._measured[record.digest, validation] = score
+            if len(self._measured) > MAX_MEASURED:
+                del self._measured[next(iter(self._measured))]
         rules = self._notebook.rules
         if attempt.base.score is not None and is_better(rules.judge, rules.min_gain, score, attempt.base.score):
             # Not marked as tried: the base changes, and a crash before the end of the cycle loses what was gained.

@@ -7,11 +7,9 @@ from learnae.machine.catching import CatchingUp
 from learnae.machine.events import BoardFetched, FetchFailed, FileKind
 from learnae.machine.folding import Folding
 from learnae.machine.notebook import Notebook
-from learnae.machine.offering import Offering
-from learnae.machine.sharing import Sharing
 from learnae.machine.slices import Slices
 from learnae.values import journal
-from learnae.values.announcements import Announcement, HashlistOffer, ModelOffer, Retirement, SignedAnnouncement, SliceUse
+from learnae.values.announcements import Content, HashlistOffer, ModelOffer, SignedAnnouncement, SliceUse
 from learnae.values.choices import Role
 
 
@@ -36,16 +34,12 @@ class Hearing:
         *,
         slices: Slices,
         folding: Folding,
-        offering: Offering,
-        sharing: Sharing,
         catching: CatchingUp,
     ) -> None:
         self._notebook = notebook
         self._board = board
         self._slices = slices
         self._folding = folding
-        self._offering = offering
-        self._sharing = sharing
         self._catching = catching
 
     def merge(self, entries: tuple[SignedAnnouncement, ...]) -> Import:
@@ -56,24 +50,17 @@ class Hearing:
                 case Verdict.CLONE:
                     return Import.CLONE
                 case Verdict.NEW if signed.announcement.author == self._notebook.rules.peer:
-                    self._recall(signed.announcement)
+                    self._recall(signed.announcement.content)
                 case Verdict.NEW if self._is_news(signed):
                     found = Import.NEWS
                 case _:
                     pass
         return found
 
-    def _recall(self, said: Announcement) -> None:
-        """Others remember what this peer said before it lost its state: say anew what holds now."""
-        match said.content:
-            case ModelOffer():
-                self._offering.publish_model()
-            case HashlistOffer() | Retirement():
-                self._sharing.overtaken()
-            case SliceUse(slice=digest):
-                self._slices.recall(digest)
-            case _:
-                pass
+    def _recall(self, content: Content) -> None:
+        """Others remember what this peer said before it lost its state: what it used counts, the rest is said anew later."""
+        if isinstance(content, SliceUse):
+            self._slices.recall(content.slice)
 
     def _is_news(self, signed: SignedAnnouncement) -> bool:
         """Say whether an announcement is worth waking for; mere presence is not."""

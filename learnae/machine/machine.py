@@ -65,8 +65,6 @@ class Machine:
             self._board,
             slices=self._slices,
             folding=self._folding,
-            offering=self._offering,
-            sharing=self._sharing,
             catching=self._catching,
         )
         self._phase = Phase.NEW

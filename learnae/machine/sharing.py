@@ -82,7 +82,7 @@ class Sharing:
         self._is_under_way = False
 
     def overtaken(self) -> None:
-        """An own hashlist from before the state was lost came to light: say anew what holds."""
+        """The state was lost, and others may remember an own hashlist from before: say anew what holds."""
         if self._notebook.rules.sharing:
             self._is_hashlist_old = self._is_to_do = True
         elif not self._notebook.core.recovering:

@@ -97,9 +97,17 @@ class Slices:
         for author, offer in self._board.hashlists():
             if offer.digest not in self._read_hashlists and self._may_fetch(author, offer.digest):
                 yield Fetch(FileKind.HASHLIST, author, offer.digest, offer.locators)
+        failed: list[Fetch] = []
         for item in self._notebook.memory.slices.values():
-            if not item.held and self._is_wanted(item) and self._may_fetch(item.author, item.digest):
-                yield Fetch(FileKind.SLICE, item.author, item.digest, item.locators)
+            if item.held or not self._backoff.is_due(item.author, self._notebook.now_s):
+                continue
+            if self._is_wanted(item) and self._may_fetch(item.author, item.digest):
+                fetch = Fetch(FileKind.SLICE, item.author, item.digest, item.locators)
+                if self._backoff.has_failed((item.author, item.digest)):
+                    failed.append(fetch)
+                else:
+                    yield fetch
+        yield from failed
 
     def _is_wanted(self, item: KnownSlice) -> bool:
         if item.evaluation:
@@ -122,7 +130,7 @@ class Slices:
         is_news = False
         for entry in entries:
             if entry.digest in slices:
-                self._meet_again(slices[entry.digest], entry)
+                self._meet_again(slices[entry.digest], entry, author)
             elif room > 0 and not self._board.is_refused(entry.digest):
                 room -= 1
                 item = KnownSlice(entry.digest, author, entry.rows, entry.evaluation, held=False, locators=entry.locators)
@@ -130,18 +138,21 @@ class Slices:
                 is_news = is_news or self._is_wanted(item)
         return is_news
 
-    def _meet_again(self, known: KnownSlice, entry: HashlistEntry) -> None:
-        """A hashlist names a slice that another one named, or that is here: note where else it is, and what it is for."""
+    def _meet_again(self, known: KnownSlice, entry: HashlistEntry, author: PeerId) -> None:
+        """A hashlist names a slice that another one named, or that is here: note where else it is, and what it is for.
+
+        Only who named it first may set it aside later: anybody's mark would be anybody's veto against the rows of others.
+        """
         if self._is_own(known):
             return
-        if entry.evaluation and not known.evaluation:
+        if entry.evaluation and not known.evaluation and known.author == author:
             known = self._set_aside(known)
         if not known.held:
             locators = tuple(dict.fromkeys((*entry.locators, *known.locators)))[:MAX_LOCATORS]
             self.know(msgspec.structs.replace(known, locators=locators))
 
     def _set_aside(self, item: KnownSlice) -> KnownSlice:
-        """Nobody trains on a slice that anybody marks as for evaluation."""
+        """Nobody trains on a slice that its author marks as for evaluation."""
         aside = msgspec.structs.replace(item, evaluation=True)
         self.know(aside)
         self._drop_passes(item.digest)
@@ -156,6 +167,7 @@ class Slices:
             return
         if item.held:
             return
+        self._backoff.succeeded(author)
         self.know(msgspec.structs.replace(item, held=True, rows=rows))
         if item.evaluation:
             self._queue_passes([], author, evaluation=1)
@@ -177,6 +189,8 @@ class Slices:
         """Try again later; the same from another author at once."""
         self._fetching.discard(digest)
         self._backoff.failed((author, digest), self._notebook.now_s)
+        if digest in self._notebook.memory.slices:
+            self._backoff.failed(author, self._notebook.now_s)
 
     def content_refused(self, author: PeerId, digest: Digest) -> None:
         """Never try again; whoever signed it was charged."""

@@ -1,15 +1,16 @@
 """One event at a time: the machine decides, what it decides becomes durable, the rest is handed to the driver."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from learnae.errors import LearnaeError
 from learnae.machine import effects
-from learnae.machine.events import Event
+from learnae.machine.events import Event, Heard
 from learnae.machine.machine import Machine
 from learnae.performing.journal import Journal
 from learnae.performing.store import SensorState, Store
 from learnae.performing.workshop import Workshop
 from learnae.values.announcements import ModelRecord
+from learnae.values.choices import Phase
 from learnae.values.ids import PeerId, SensorId
 from learnae.values.journal import Notice, PhaseChanged
 
@@ -73,12 +74,27 @@ class PeerCore:
             StateError: The state cannot be written; the peer must end, and goes on from its last state when started again.
             HaltedError: Another process signs with this peer's key.
         """
-        made = self.machine.handle(event, self._clock())
+        return self._do(self.machine.handle(event, self._clock()), tuple(sensors))
+
+    def hear(self, heard: Iterable[Heard]) -> list[effects.Effect]:
+        """Take announcements in that came together, as ``step`` does, and make what they change durable at once.
+
+        Raises:
+            StateError: As for ``step``.
+            HaltedError: As for ``step``.
+        """
+        made: list[effects.Effect] = []
+        for event in heard:
+            made += self.machine.handle(event, self._clock())
+            if self.machine.phase is Phase.STOPPED:
+                break
+        return self._do(made, ())
+
+    def _do(self, made: Sequence[effects.Effect], sensors: tuple[tuple[SensorId, SensorState], ...]) -> list[effects.Effect]:
         saves = [effect for effect in made if isinstance(effect, effects.Save)]
         model = next((effect.model for effect in made if isinstance(effect, effects.SaveModel)), None)
-        sensor_states = tuple(sensors)
-        if saves or model or sensor_states:
-            self._store.commit(saves, self._workshop.own_model(model) if model else None, sensor_states)
+        if saves or model or sensors:
+            self._store.commit(saves, self._workshop.own_model(model) if model else None, sensors)
         return [effect for effect in made if not self._is_done(effect)]
 
     def _is_done(self, effect: effects.Effect) -> bool:

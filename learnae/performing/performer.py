@@ -256,6 +256,9 @@ class Performer:
 
     async def _put(self, kind: FileKind, data: bytes) -> events.FileStored | events.StoreFailed:
         digest = self._session.seal.digest(data)
+        if len(data) > self._most_bytes(kind):
+            # Nobody would fetch it.
+            return events.StoreFailed(kind, digest, f"{len(data)} bytes, where the session allows {self._most_bytes(kind)}")
         sealed = await self._pace.decode(lambda: self._session.seal.seal(data, kind))
         try:
             locator = await self._pace.within(self._storage.put(sealed))
@@ -270,10 +273,10 @@ class Performer:
         for digest, evaluation in slices:
             try:
                 data = self._shelf.get(digest)
-            except NotFoundError as exc:
+                rows = len(decode_slice(data, self._session.manifest))
+            except (NotFoundError, BadContentError) as exc:
                 self._note(Notice(str(exc)))
                 continue
-            rows = len(decode_slice(data, self._session.manifest))
             stored = await self._put(FileKind.SLICE, data)
             if isinstance(stored, events.StoreFailed):
                 failed = stored

@@ -28,6 +28,9 @@ from learnae.values.scores import Score
 LEAVING_TIMEOUT_S = 5.0
 """How long a stopping peer waits for its last announcements to be taken."""
 
+MOST_HEARD = 256
+"""How many announcements may wait to be taken in: a flood of them waits on the ledger, and costs no memory here."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -52,9 +55,9 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class _Arrived:
-    """An event on the queue, with sensors' states that become durable with it."""
+    """An event on the queue, with sensors' states that become durable with it; ``None`` for the announcements that were heard."""
 
-    event: events.Event
+    event: events.Event | None
     sensors: tuple[tuple[SensorId, SensorState], ...] = ()
     taken: asyncio.Event | None = None
 
@@ -89,6 +92,8 @@ class Peer:
         self._stop_when_converged = stop_when_converged
         self._poll_interval_s = poll_interval_s
         self._arrived: asyncio.Queue[_Arrived | BaseException] = asyncio.Queue()
+        self._heard: list[events.Heard] = []
+        self._taken = asyncio.Event()
         self._outbox: asyncio.Queue[effects.Announce] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
         self._reason = "asked to"
@@ -139,7 +144,12 @@ class Peer:
         arrived = await self._next()
         if isinstance(arrived, BaseException):
             raise arrived
-        orders = self._core.step(arrived.event, arrived.sensors)
+        if arrived.event is None:
+            heard, self._heard = self._heard, []
+            self._taken.set()
+            orders = self._core.hear(heard)
+        else:
+            orders = self._core.step(arrived.event, arrived.sensors)
         if arrived.taken is not None:
             arrived.taken.set()
         for order in orders:
@@ -201,7 +211,12 @@ class Peer:
             except ForgedError as exc:
                 self._note(MessageIgnored(str(exc), len(message)))
                 continue
-            self._arrived.put_nowait(_Arrived(events.Heard(signed)))
+            self._heard.append(events.Heard(signed))
+            if len(self._heard) == 1:
+                self._taken.clear()
+                self._arrived.put_nowait(_Arrived(None))
+            elif len(self._heard) >= MOST_HEARD:
+                await self._taken.wait()
 
     async def _ingest(self, ingestion: Ingestion) -> None:
         while True:

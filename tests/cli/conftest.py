@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from learnae.cli.program import make_app
 from learnae.data.synthetic import synthetic_rows, write_csv
 from learnae.founding import found_session, write_folder
 from learnae.plugins.facade import Plugins
@@ -82,6 +83,26 @@ def learnae(start: Start) -> Run:
         process = start(*arguments, env=env)
         stdout, stderr = process.communicate(timeout=120)
         return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+    return run
+
+
+@pytest.fixture
+def inside(folder: Path, plugins: Plugins, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run the program within this process: ``inside("plugins", "--json")``."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: str | Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        for name, value in (env or {}).items():
+            monkeypatch.setenv(name, value)
+        command = [str(each) for each in arguments]
+        monkeypatch.setattr(sys, "argv", ["learnae", *command])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            make_app(plugins)(command, prog_name="learnae", obj=plugins)
+        said = capsys.readouterr()
+        return subprocess.CompletedProcess(command, int(ended.value.code or 0), said.out, said.err)
 
     return run
 

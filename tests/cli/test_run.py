@@ -38,7 +38,7 @@ def test_two_peers_train_together_and_end(start: Start, learnae: Run, quick: tup
     assert first["score"]["rows"] > 0
     assert f"met peer {second['peer'][:8]}: 1 other peer met so far" in mine.stderr
     assert "rows stay here: the session's manifest does not allow sharing" in mine.stderr
-    assert "cycle 1  trained: accuracy" in mine.stderr
+    assert " trained: accuracy" in mine.stderr, mine.stderr
 
 
 def test_the_same_command_goes_on(learnae: Run, quick: tuple[str, ...]) -> None:
@@ -82,7 +82,10 @@ def test_a_second_process_on_the_same_state_is_refused(start: Start, learnae: Ru
     said(peer, "finished: nothing more to gain")
     second = learnae("run", *quick, "--state", "a")
     assert second.returncode == 2
-    assert second.stderr == f"learnae: a: another peer uses this state folder (process {peer.pid}); stop it, or choose another --state\n"
+    assert (
+        second.stderr
+        == f"learnae: a: another peer uses this state folder (process {peer.pid}); stop it, or choose another --state\n"
+    )
     checked = learnae("check", *quick, "--state", "a")
     assert checked.returncode == 1
     assert "another peer uses this state folder" in checked.stdout
@@ -90,17 +93,18 @@ def test_a_second_process_on_the_same_state_is_refused(start: Start, learnae: Ru
 
 def test_settings_come_from_file_environment_and_options(learnae: Run, folder: Path, quick: tuple[str, ...]) -> None:
     (folder / "other.toml").write_text('[peer]\nuntil = "converged"\ndata = "theirs.csv"\n[training]\nframework = "numpy"\n')
-    ended = learnae(
-        "run", *quick, "--config", "other.toml", "--state", "a", "--json", env={"LEARNAE_TRAINING__OPTIMISER": "sgd"}
-    )
+    ended = learnae("run", *quick, "--config", "other.toml", "--state", "a", "--json", env={"LEARNAE_TRAINING__OPTIMISER": "sgd"})
     assert ended.returncode == 0, ended.stderr
     assert json.loads(ended.stdout)["reason"] == "converged"
 
 
 def test_a_feeder_says_that_it_does_not_train(start: Start, learnae: Run, folder: Path, quick: tuple[str, ...]) -> None:
-    assert learnae("init", "--data", "mine.csv", "--label", "label", "--sharing", "--out", "open", "--hidden", "4").returncode == 0
+    assert (
+        learnae("init", "--data", "mine.csv", "--label", "label", "--sharing", "--out", "open", "--hidden", "4").returncode == 0
+    )
     feeder = start("run", "--session", "open/session.json", *quick, "--role", "feeder", "--state", "a")
-    said(feeder, "no training and no averaging: a feeder only shares its rows")
+    lines = said(feeder, "took in ")
+    assert any("no training and no averaging: a feeder only shares its rows" in line for line in lines)
     feeder.send_signal(signal.SIGINT)
     assert feeder.communicate(timeout=60)[0].startswith("interrupted after 0 work cycles")
     assert feeder.returncode == 0
@@ -113,7 +117,9 @@ def test_one_that_may_share_and_is_private_says_so(learnae: Run, quick: tuple[st
 
 
 def test_a_session_with_a_secret(learnae: Run, folder: Path, quick: tuple[str, ...]) -> None:
-    learnae("init", "--data", "mine.csv", "--label", "label", "--secret", "--out", "sealed", "--hidden", "4", "--framework", "numpy")
+    learnae(
+        "init", "--data", "mine.csv", "--label", "label", "--secret", "--out", "sealed", "--hidden", "4", "--framework", "numpy"
+    )
     assert (folder / "sealed" / "session.secret").stat().st_mode & 0o777 == 0o600
     ended = learnae("run", "--config", "sealed/learnae.toml", *quick, "--state", "a", "--until", "converged")
     assert ended.returncode == 0, ended.stderr
@@ -124,6 +130,11 @@ def test_a_session_with_a_secret(learnae: Run, folder: Path, quick: tuple[str, .
 
 def test_python_m_learnae_is_the_same_program(folder: Path) -> None:
     asked = subprocess.run(
-        [sys.executable, "-m", "learnae", "--version"], cwd=folder, env=dict(os.environ), capture_output=True, text=True, check=True
+        [sys.executable, "-m", "learnae", "--version"],
+        cwd=folder,
+        env=dict(os.environ),
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert asked.stdout.startswith("learnae ")

@@ -1,5 +1,6 @@
 """State folders that are in use, copied, lost in part, damaged, or on a full disk: one sentence, and a way on."""
 
+import asyncio
 import shutil
 import signal
 import sqlite3
@@ -11,6 +12,10 @@ from typing import Any
 
 import pytest
 
+from learnae.config.resolve import load_settings
+from learnae.errors import StateError
+from learnae.plugins.facade import Plugins
+from learnae.runtime.running import run_peer
 from learnae.values.journal import PeerStopped, SliceUsed
 
 PASSES = 2
@@ -160,7 +165,11 @@ def test_a_damaged_database_is_refused_with_a_sentence(stage: Any, trained: Path
         shutil.copy(path, stage.state("bob") / path.name)
     damage(stage.state("bob") / "peer.sqlite")
     key = stage.key("bob")
-    _refused(stage.run("bob"), "peer")
+    settings = load_settings(stage.config("bob"), {}, {}).settings
+    with pytest.raises(StateError) as refused:
+        asyncio.run(run_peer(settings, Plugins.discover()))
+    assert "peer" in str(refused.value)
+    assert "\n" not in str(refused.value)
     assert stage.key("bob") == key
 
 
@@ -178,7 +187,8 @@ def test_a_damaged_database_is_refused_with_a_sentence(stage: Any, trained: Path
 def test_a_full_disk_ends_a_peer_with_a_sentence_and_it_goes_on_when_there_is_room(
     stage: Any, kind: str, number: int, step: int
 ) -> None:
-    _refused(stage.run("anna", kind, number, step, "full"), "cannot be", "full" if kind in {"create", "first", "model"} else "space")
+    word = "full" if kind in {"create", "first", "model"} else "space"
+    _refused(stage.run("anna", kind, number, step, "full"), "cannot be", word)
     ended = stage.run("anna")
     assert (ended.code, ended.out) == (0, "converged\n"), ended.err
     stage.journal("anna")

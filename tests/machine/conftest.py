@@ -72,6 +72,7 @@ class Desk:
         self.rules = told
         self.now_s = 100.0
         self.tables: dict[str, dict[str, bytes]] = {table: {} for table in TABLES}
+        self.durable = Memory()
         self.model: Digest = told.initial
         self.signed: dict[int, SignedAnnouncement] = {}
         self.memory = Memory()
@@ -84,7 +85,7 @@ class Desk:
     def restore(self, **changes: Any) -> None:
         """Crash, and make the machine anew from what was saved, perhaps with other settings."""
         self.rules = replace(self.rules, **changes)
-        self.memory = self.saved()
+        self.memory, self.durable = self.saved(), self.saved()
         self.machine = Machine(self.rules, self.memory, sign)
 
     def saved(self) -> Memory:
@@ -104,7 +105,7 @@ class Desk:
         assert is_save == sorted(is_save, reverse=True), "saves come first"
         for effect in made:
             self._save(effect)
-        assert self.saved() == self.memory, "what is saved is what is remembered"
+        assert self.durable == self.memory, "what is saved is what is remembered"
         assert self.machine.own.model == self.model, "the own model is durable"
         for effect in made:
             if isinstance(effect, effects.Announce):
@@ -117,8 +118,10 @@ class Desk:
         match effect:
             case effects.Save(table=table, key=key, value=None):
                 self.tables[table].pop(key, None)
+                getattr(self.durable, table).pop(key, None)
             case effects.Save(table=table, key=key, value=value):
                 self.tables[table][key] = msgspec.json.encode(value)
+                getattr(self.durable, table)[key] = msgspec.json.decode(self.tables[table][key], type=TABLES[table])
             case effects.SaveModel(model=model):
                 self.model = model
             case _:
@@ -126,8 +129,8 @@ class Desk:
 
     def _check_announcement(self, signed: SignedAnnouncement) -> None:
         said = signed.announcement
-        board = self.saved().board[f"{self.rules.peer}/{said.subject}"]
-        assert said.sequence <= self.saved().core["core"].sequence, "its number is durable"
+        board = self.durable.board[f"{self.rules.peer}/{said.subject}"]
+        assert said.sequence <= self.durable.core["core"].sequence, "its number is durable"
         assert board.announcement.sequence > said.sequence or board == signed, "what is announced is durable"
         if said.sequence in self.signed:
             assert self.signed[said.sequence] == signed, "one number, one announcement"
@@ -146,9 +149,9 @@ class Desk:
         """Start it."""
         return self.give(events.Started(**changes))
 
-    def score(self, accuracy: float, *, loss: float = 0.5) -> tuple[effects.Effect, ...]:
+    def score(self, accuracy: float, *, loss: float = 0.5, rows: str = "rows") -> tuple[effects.Effect, ...]:
         """Answer ``Score``."""
-        validation = Digest(named("rows"))
+        validation = Digest(named(rows))
         return self.give(events.OwnScored(self.machine.own.model, validation, Score(accuracy, loss, 100)))
 
     def ready(self, accuracy: float = 0.5) -> tuple[effects.Effect, ...]:
@@ -172,6 +175,10 @@ class Desk:
     def folded(self, name: str, accuracy: float, *, rows: str = "rows", loss: float = 0.5) -> tuple[effects.Effect, ...]:
         """Answer ``Fold``."""
         return self.give(events.ModelFolded(named(name), named(rows), Score(accuracy, loss, 100), 7))
+
+    def store(self, kind: events.FileKind, name: str) -> tuple[effects.Effect, ...]:
+        """Answer ``StoreModel``, ``StoreHashlist`` or ``StoreBoard``."""
+        return self.give(events.FileStored(kind, named(name), (Locator(f"mem:{name}"),), 9))
 
     def rest(self, seconds: float) -> tuple[effects.Effect, ...]:
         """Let time pass, waking the machine whenever it wants to be."""

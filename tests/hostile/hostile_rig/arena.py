@@ -35,7 +35,8 @@ from learnae.values.mlp import mlp_initial_weights, mlp_parameters
 
 FEATURES = tuple(f"blood_value_{index}" for index in range(27))
 TARGET = "diagnosis"
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
+SENTINEL_BYTES = 5_000
 LIMITS = Limits(hashlist_bytes=2**20, board_bytes=2**21, subjects_per_peer=256)
 
 
@@ -128,20 +129,20 @@ class Arena:
         return self.peers["victim"]
 
     def start(
-        self, name: str, *, rows: int, seed: int, learning_rate: float, key: bytes | None = None, **network: Any
+        self, name: str, *, rows: int, seed: int, learning_rate: float, private: bool | None = None, **network: Any
     ) -> RunningPeer:
-        """Start a peer, or start it again, and wait until it is at rest.
+        """Start a peer, or start it again.
 
         Args:
             name: Of its state folder.
             rows: How many of its own; validation rows are among them.
             seed: Of rows and identity.
             learning_rate: A tiny one makes a peer whose own training changes nothing, so that what it gains it got from others.
-            key: Its identity's seed, if not drawn from ``seed``.
+            private: Whether it keeps its rows; by default the manifest decides.
             **network: Settings that differ.
         """
         state = self.path / name
-        key = key or identity_seed(seed)
+        key = identity_seed(seed)
         if not state.exists():
             state.mkdir(mode=0o700)
             pem = Ed25519PrivateKey.from_private_bytes(key).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -151,7 +152,11 @@ class Arena:
         write_csv(self.path / f"{name}.csv", (TARGET, *FEATURES), table)
         settings = PeerSettings(
             peer=PeerSection(
-                session=self.path / "session.json", data=self.path / f"{name}.csv", state=state, secret_file=self.secret_file
+                session=self.path / "session.json",
+                data=self.path / f"{name}.csv",
+                state=state,
+                secret_file=self.secret_file,
+                private=private,
             ),
             training=TrainingSection(framework="numpy", epochs=1, learning_rate=learning_rate),
             averaging=AveragingSection(),
@@ -180,6 +185,10 @@ class Arena:
         self.peers[name] = RunningPeer(state, Identity.from_seed(key).peer, process, log)
         return self.peers[name]
 
+    def is_sentinel(self, fact: AnyFact) -> bool:
+        """Say whether a fact is about a sentinel."""
+        return isinstance(fact, MessageIgnored) and SENTINEL_BYTES < fact.bytes <= SENTINEL_BYTES + self._sentinels
+
     def wait_until_everything_was_read(self) -> None:
         """Wait until the victim has read whatever lies in the folder now.
 
@@ -187,12 +196,10 @@ class Arena:
         """
         for _ in range(2):
             self._sentinels += 1
-            size = 5_000 + self._sentinels
+            size = SENTINEL_BYTES + self._sentinels
             since = len(self.victim.facts())
-            self.post("5e" * 32, "5e" * 32, b"!" * (size - self.seal.overhead) if not self.seal.sealed else os.urandom(size))
-            self.victim.wait_for(
-                "a sentinel", lambda facts, size=size: any(isinstance(f, MessageIgnored) and f.bytes == size for f in facts), since=since
-            )
+            self.post("5e" * 32, "5e" * 32, b"!" * size)
+            self.victim.wait_for("a sentinel", lambda facts, size=size: _ignored(facts, size), since=since)  # type: ignore[misc]
 
     def post(self, owner: str, slot: str, message: bytes) -> Path:
         """Write a well-framed message."""
@@ -212,6 +219,10 @@ class Arena:
         """End every peer."""
         for peer in self.peers.values():
             peer.stop()
+
+
+def _ignored(facts: list[AnyFact], size: int) -> bool:
+    return any(isinstance(fact, MessageIgnored) and fact.bytes == size for fact in facts)
 
 
 def identity_seed(number: int) -> bytes:
