@@ -23,7 +23,7 @@ def reference(installed: Plugins) -> str:
 
 def _command(command: Any, ctx: Any) -> str:  # noqa: ANN401  # typer does not name these types
     usage = " ".join(command.collect_usage_pieces(ctx))
-    lines = [f"### {ctx.command_path}", "", f"```sh\n{ctx.command_path} {usage}\n```", "", _paragraphs(command.help)]
+    lines = [f"### {ctx.command_path}", "", f"```text\n{ctx.command_path} {usage}\n```", "", _paragraphs(command.help)]
     headings: dict[str, list[str]] = {}
     for parameter in command.get_params(ctx):
         record = parameter.get_help_record(ctx)

@@ -1,4 +1,4 @@
-"""A session's folder: ``session.json``, ``learnae.toml`` and, where there is one, ``session.secret``."""
+"""A session's folder: ``session.json``, ``learnae.toml``, ``session.secret`` where there is one, and later the peer's ``state``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from learnae.errors import ConfigError, TooLargeError
 from learnae.values.ids import SessionId
 from learnae.values.manifest import Manifest
 
-MANIFEST, SETTINGS, SECRET = "session.json", "learnae.toml", "session.secret"
+MANIFEST, SETTINGS, SECRET, STATE = "session.json", "learnae.toml", "session.secret", "state"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def write_folder(
     _make(out)
     secret = out / SECRET if manifest.secret_check is not None else None
     training = TrainingSection(model=model) if framework is None else TrainingSection(model=model, framework=framework)
-    peer = PeerSection(data=_seen_from(out, data), secret_file=None if secret is None else Path(SECRET))
+    peer = PeerSection(data=_seen_from(out, data), state=Path(STATE), secret_file=None if secret is None else Path(SECRET))
     text = commented_toml(PeerSettings(peer=peer, training=training), options)
     settings = out / SETTINGS
     is_there = _is_there(settings, text.encode())

@@ -97,7 +97,9 @@ def test_floods_take_bounded_time_and_memory(arena: Arena, name: str, attack: fl
     table.append((name, f"taken in; {memory >> 20} MB of memory", "nobody"))
 
 
-def test_afterwards_the_peer_trains_averages_and_adopts_with_an_honest_one(arena: Arena, table: Table, guilty: set[PeerId]) -> None:
+def test_afterwards_the_peer_trains_averages_and_adopts_with_an_honest_one(
+    arena: Arena, table: Table, guilty: set[PeerId]
+) -> None:
     victim = arena.victim
     since = len(victim.facts())
     honest = arena.start("honest", rows=400, seed=2, learning_rate=0.01)
@@ -105,7 +107,7 @@ def test_afterwards_the_peer_trains_averages_and_adopts_with_an_honest_one(arena
     def is_done(facts: list[AnyFact]) -> bool:
         kept = {fact.kind for fact in facts if isinstance(fact, CycleEnded) and fact.kept and honest.peer in fact.partners}
         trained = {fact.slice for fact in facts if isinstance(fact, SliceUsed)}
-        return Cycle.AVERAGE in kept and Cycle.ADOPT in kept and bool(trained)
+        return bool(kept & {Cycle.AVERAGE, Cycle.EXPLORE}) and Cycle.ADOPT in kept and bool(trained)
 
     victim.wait_for("to train, average and adopt", is_done, since=since)
     facts = victim.facts()

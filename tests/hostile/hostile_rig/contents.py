@@ -46,9 +46,7 @@ def model(name: str, spoil: Callable[[Weights], None], outcome: Outcome = Outcom
     return Case(name, attack, outcome, reason)
 
 
-def model_bytes(
-    name: str, spoil: Callable[[bytes], bytes], outcome: Outcome = Outcome.CHARGED, reason: str = "model:"
-) -> Case:
+def model_bytes(name: str, spoil: Callable[[bytes], bytes], outcome: Outcome = Outcome.CHARGED, reason: str = "model:") -> Case:
     def attack(arena: Arena) -> Stranger:
         return Stranger(arena).offer_model(spoil(encode_weights(noisy(arena))))
 

@@ -7,13 +7,14 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from learnae_localfs.frames import write_frame
+
 from hostile_rig.arena import Arena
 from hostile_rig.case import Case, Outcome
-from hostile_rig.messages import HERE, proper
+from hostile_rig.messages import proper
 from hostile_rig.stranger import PERFECT, Stranger
 from learnae.values.announcements import ModelOffer, ModelRecord
 from learnae.values.ids import Digest, Locator
-from learnae_localfs.frames import write_frame
 
 SLOT = "c" * 64
 _ENOUGH_LINKS = 3
@@ -82,8 +83,19 @@ def strange_names(arena: Arena) -> Stranger:
     """Make files and folders whose names are no names."""
     stranger, message = proper(arena)
     folder = os.fsencode(arena.messages / stranger.owner)
-    os.makedirs(folder)
-    names = (b"\n" * 3, b"a" * 64 + b"\n", b"\xff\xfe\x80", b"n" * 255, b" ", b"-rf", b"a" * 63, b"A" * 64, b"a" * 64 + b"\x1b[2J", b"%s%n")
+    Path(os.fsdecode(folder)).mkdir(parents=True)
+    names = (
+        b"\n" * 3,
+        b"a" * 64 + b"\n",
+        b"\xff\xfe\x80",
+        b"n" * 255,
+        b" ",
+        b"-rf",
+        b"a" * 63,
+        b"A" * 64,
+        b"a" * 64 + b"\x1b[2J",
+        b"%s%n",
+    )
     for name in names:
         Path(os.fsdecode(folder + b"/" + name)).write_bytes(write_frame(message))
         for above in (arena.messages, arena.files):
@@ -95,7 +107,7 @@ def hard_links(arena: Arena) -> Stranger:
     """Link one of the victim's messages under many names: they are replays."""
     stranger = Stranger(arena)
     (arena.messages / stranger.owner).mkdir()
-    own = sorted((arena.messages / arena.seal.owner(arena.victim.peer)).iterdir())[0]
+    own = min((arena.messages / arena.seal.owner(arena.victim.peer)).iterdir())
     for index in range(_ENOUGH_LINKS):
         os.link(own, arena.messages / stranger.owner / f"{index:064x}")
     return stranger

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import msgspec
+from learnae_localfs.frames import write_frame
 
 from hostile_rig.arena import Arena
 from hostile_rig.case import Case, Outcome
@@ -15,7 +16,6 @@ from learnae.codec.messages import encode_message
 from learnae.values.announcements import ModelOffer, ModelRecord, Presence
 from learnae.values.choices import Role
 from learnae.values.ids import Digest, Locator, PeerId
-from learnae_localfs.frames import write_frame
 
 HERE = Presence(Role.FULL, False, None, ())
 
