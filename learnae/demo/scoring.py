@@ -9,7 +9,7 @@ import numpy as np
 
 from learnae.applying.container import ExportedModel
 from learnae.applying.model import open_model
-from learnae.applying.states import read_own_model
+from learnae.applying.states import STORE, read_own_model
 from learnae.data.targets import UNKNOWN, ClassIndex
 from learnae.demo.rows import Table
 from learnae.errors import DataError
@@ -41,5 +41,7 @@ def score_state(state: Path, manifest: Manifest, test: Table, plugins: Plugins) 
     Raises:
         StateError: The state cannot be read.
     """
-    exported = read_own_model(state, manifest) or ExportedModel(manifest, mlp_initial_weights(manifest))
+    # Where the time was over before it began, a peer has no state.
+    found = read_own_model(state, manifest) if (state / STORE).exists() else None
+    exported = found or ExportedModel(manifest, mlp_initial_weights(manifest))
     return 100.0 * open_model(exported, plugins=plugins).score(test.features, test.targets).accuracy

@@ -28,6 +28,9 @@ SLICE_SIZE = 80
 """Small, so that a few hundred rows make several work cycles, between which there is something to exchange."""
 
 QUIET_PERIOD_S = 1.0
+ALONE_QUIET_PERIOD_S = 0.2
+"""Nobody can send news to a peer that is alone; zero would end it before it has cut its rows."""
+
 SPARE_S = 120.0
 """A peer ends by itself so long after the demo should have stopped it, if the demo is gone and the system does not say so."""
 
@@ -172,7 +175,11 @@ def write_settings(plan: DemoPlan, files: PeerFiles, framework: str, *, alone: b
         "network.expect_peers": 0 if alone else plan.peers - 1,
     }
     if alone:
-        given |= {"network.transport": "memory", "network.storage": "memory"}
+        given |= {
+            "network.transport": "memory",
+            "network.storage": "memory",
+            "network.quiet_period_s": ALONE_QUIET_PERIOD_S,
+        }
     settings = load_settings(None, given).settings
     plugins.check_sections(settings.plugins)
     try:

@@ -1,4 +1,4 @@
-"""A session's folder: ``session.json``, ``learnae.toml``, ``session.secret`` where there is one, and later the peer's ``state``."""
+"""A session's folder: ``session.json``, ``learnae.toml``, perhaps ``session.secret``, and later the peer's ``state``."""
 
 from __future__ import annotations
 

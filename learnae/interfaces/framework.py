@@ -31,11 +31,13 @@ class Trained:
 
 
 class ModelFramework(Protocol):
-    """Trains, scores and runs the model of one session. Stateless between calls, so that calls may come from any one thread at a time.
+    """Trains, scores and runs the model of one session.
 
-    Weights always have exactly the paths, shapes and dtypes of the manifest. Loss: binary — sigmoid cross-entropy of the one logit;
-    multi-class — softmax cross-entropy; regression — half the squared error. Accuracy: the share of rows classified rightly
-    (a binary logit above zero means class 1); for regression R².
+    Stateless between calls, which may come from any one thread at a time.
+
+    Weights always have exactly the paths, shapes and dtypes of the manifest. Loss: binary, sigmoid cross-entropy of the logit;
+    multi-class, softmax cross-entropy; regression, half the squared error. Accuracy: the share of rows classified rightly (a
+    binary logit above zero means class 1); for regression R².
     """
 
     def initial_weights(self) -> Weights:
@@ -51,8 +53,8 @@ class ModelFramework(Protocol):
 
         Args:
             weights: Where to start.
-            optimiser_state: What an earlier call returned, perhaps in an earlier process; ``None`` starts afresh. One that does not
-                fit the optimiser is discarded, not an error.
+            optimiser_state: What an earlier call returned, perhaps in an earlier process; ``None`` starts afresh. One that does
+                not fit the optimiser is discarded, not an error.
             rows: At least one.
             epochs: At least 1.
             batch_size: Rows a step, at least 1; more than there are means all of them.
@@ -70,7 +72,10 @@ class ModelFramework(Protocol):
         """
 
     def predict(self, weights: Weights, features: NDArray[np.float32]) -> NDArray[Any]:
-        """Run the model: float32 ``[rows, outputs]``; probabilities for classification (binary: one column, of class 1), values for regression.
+        """Run the model.
+
+        Returns:
+            float32 ``[rows, outputs]``: probabilities for classification (binary: one column, of class 1), values for regression.
 
         Args:
             weights: The model.

@@ -20,8 +20,8 @@ class Storage(Protocol):
     async def put(self, data: bytes) -> Locator:
         """Offer a file; return where it is. Storing the same bytes twice is harmless and gives a locator that works.
 
-        Returns when the file is durable and others can fetch it. Cancelled or killed half-way, it leaves nothing that a reader could
-        take for a whole file.
+        Returns when the file is durable and others can fetch it. Cancelled or killed half-way, it leaves nothing that a reader
+        could take for a whole file.
 
         Raises:
             UsageError: More than ``max_file_bytes``.

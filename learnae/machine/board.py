@@ -208,10 +208,9 @@ class Board:
         board = self._notebook.memory.board
         for author in sorted(self._authors):
             signed = board.get(f"{author}/presence")
-            if signed is not None and author != self._notebook.rules.peer and self.is_admitted(author):
-                content = signed.announcement.content
-                if isinstance(content, Presence):
-                    yield author, content
+            content = None if signed is None else signed.announcement.content
+            if isinstance(content, Presence) and author != self._notebook.rules.peer and self.is_admitted(author):
+                yield author, content
 
     def network_uses(self, digest: Digest) -> int:
         """Count the uses of a slice by everybody who counts, as far as they are known; at most ``passes`` for each peer."""

@@ -99,16 +99,20 @@ class Folding:
         models: dict[Digest, list[Offer]] = {}
         for offer in best_first:
             models.setdefault(offer.content.record.digest, []).append(offer)
-        for rank, (digest, offers) in enumerate(models.items()):
-            if rank > 0 and not self._promises(offers[0].content.record):
+        is_first = True
+        for digest, offers in models.items():
+            promises = self._promises(offers[0].content.record)
+            if not is_first and not promises:
                 return None
             due = [offer for offer in offers if self._is_due(offer)]
             if due and digest != own.model and not self._is_tried(own, digest, ADOPT) and not self._is_known_worse(own, digest):
                 return due[0]
+            # Who broke a promise, or cannot keep it now, does not take the first place from the next best.
+            is_first = is_first and promises and digest != own.model
         return None
 
     def _is_known_worse(self, own: Own, remote: Digest) -> bool:
-        """Say whether a remote model was scored on the own rows before, and no better: a lie takes one attempt, not one of each three."""
+        """Say whether a remote model was scored on the own rows before, and was no better: a lie takes only one attempt."""
         measured = self._measured.get((remote, own.validation))
         rules = self._notebook.rules
         return measured is not None and own.score is not None and not is_better(rules.judge, rules.min_gain, measured, own.score)

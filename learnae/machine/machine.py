@@ -259,14 +259,11 @@ class Machine:
             self._last_news_s = self._notebook.now_s
 
     def _heard(self, heard: Import) -> None:
-        match heard:
-            case Import.CLONE:
-                self._notebook.order(Halt(CLONED))
-                self._phase = Phase.STOPPED
-            case Import.NEWS:
-                self._last_news_s = self._notebook.now_s
-            case Import.NOTHING:
-                pass
+        if heard is Import.CLONE:
+            self._notebook.order(Halt(CLONED))
+            self._phase = Phase.STOPPED
+        elif heard is Import.NEWS:
+            self._last_news_s = self._notebook.now_s
 
     def _store_failed(self, event: events.StoreFailed) -> None:
         self._notebook.note(Notice(f"cannot offer {event.kind} {event.digest[:8]} now, trying again: {event.reason}"))

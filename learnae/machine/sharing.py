@@ -85,7 +85,7 @@ class Sharing:
         """The state was lost, and others may remember an own hashlist from before: say anew what holds."""
         if self._notebook.rules.sharing:
             self._is_hashlist_old = self._is_to_do = True
-        elif not self._notebook.core.recovering:
+        else:
             self._offering.withdraw_hashlist()
 
     def withdraw(self) -> None:

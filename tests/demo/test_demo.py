@@ -30,7 +30,7 @@ def _hepmass_like(path: Path, rows: int) -> Path:
     with path.open("w") as file:
         file.write("# " + ",".join(columns) + ",mass\n")
         for row in raw.tolist():
-            file.write(",".join(f"{value:.6g}" for value in row) + ",1000.0\n")
+            file.write(",".join([f"{row[0]:.1f}", *(f"{value:.6g}" for value in row[1:])]) + ",1000.0\n")
     return path
 
 

@@ -1,7 +1,6 @@
 """The rig is a package beside these tests; what it found is printed as a table at the end of ``pytest -s``."""
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ def table(request: pytest.FixtureRequest) -> list[tuple[str, str, str]]:
     return request.config.stash.setdefault(TABLE, [])
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> Iterator[None] | None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     rows = config.stash.get(TABLE, [])
     if not rows or config.getoption("capture") != "no":
         return

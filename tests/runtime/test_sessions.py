@@ -100,7 +100,10 @@ def of(facts: Sequence[AnyFact], kind: type) -> list[Any]:
 
 def test_peers_train_together_and_go_on_where_they_ended(place: Place) -> None:
     place.manifest()
-    settings = [place.settings(f"peer{i}", peer={"data": place.rows(f"peer{i}", seed=i)}, expect_peers=2) for i in range(3)]
+    settings = [
+        place.settings(f"peer{i}", peer={"data": place.rows(f"peer{i}", seed=i)}, expect_peers=2, quiet_period_s=3.0)
+        for i in range(3)
+    ]
     outcomes = run(*settings)
     assert {outcome.reason for outcome in outcomes} == {"converged"}
     assert len({outcome.peer for outcome in outcomes}) == 3
@@ -188,7 +191,8 @@ def test_a_sealed_session_works_and_needs_its_secret(place: Place) -> None:
     place.manifest(secret_check=secret_check(secret))
     peer = {"secret_file": place.path / "session.secret"}
     settings = [
-        place.settings(f"peer{i}", peer={"data": place.rows(f"peer{i}", seed=i), **peer}, expect_peers=1) for i in range(2)
+        place.settings(f"peer{i}", peer={"data": place.rows(f"peer{i}", seed=i), **peer}, expect_peers=1, quiet_period_s=3.0)
+        for i in range(2)
     ]
     run(*settings)
     assert any(cycle.partners for cycle in of(place.facts("peer0"), CycleEnded))
