@@ -67,6 +67,7 @@ def run_demo(plan: DemoPlan, plugins: Plugins, *, watcher: Watcher | None = None
         for one, other in zip(before.views, after.views, strict=True):
             if one.trained != other.trained:
                 watcher.said(f"{one.name} trained {one.trained} times alone and {other.trained} times together: unequal")
+        watcher.said(f"scoring everybody on the {len(test)} test rows")
         results = tuple(
             PeerResult(
                 files.name,

@@ -1,6 +1,7 @@
 """What comes from others: announcements and boards are merged, and what follows from them is said or done."""
 
 from enum import StrEnum
+from typing import Final
 
 from learnae.machine.board import Board, Verdict
 from learnae.machine.catching import CatchingUp
@@ -11,6 +12,11 @@ from learnae.machine.slices import Slices
 from learnae.values import journal
 from learnae.values.announcements import Content, HashlistOffer, ModelOffer, SignedAnnouncement, SliceUse
 from learnae.values.choices import Role
+
+CLONED: Final = (
+    "another process signs with this peer's key: its state folder was copied, or an old copy of it was restored. "
+    "Let only one of them run; a copy becomes a peer of its own when its identity.key and peer.sqlite are removed"
+)
 
 
 class Import(StrEnum):

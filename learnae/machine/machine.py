@@ -7,7 +7,7 @@ from learnae.machine.board import Board
 from learnae.machine.catching import CatchingUp
 from learnae.machine.effects import BestImproved, Effect, Halt, KeepOnly, Score, Train
 from learnae.machine.folding import Folding
-from learnae.machine.hearing import Hearing, Import
+from learnae.machine.hearing import CLONED, Hearing, Import
 from learnae.machine.memory import KnownSlice, Memory, Own, QueuedPass
 from learnae.machine.notebook import Notebook, Sign, board_key
 from learnae.machine.offering import Offering
@@ -29,10 +29,6 @@ from learnae.values.journal import (
     ReadingsReceived,
 )
 
-CLONED = (
-    "another process signs with this peer's key: its state folder was copied, or an old copy of it was restored. "
-    "Let only one of them run; a copy becomes a peer of its own when its identity.key and peer.sqlite are removed"
-)
 RECOVERY_INTERVALS = 4
 """Presence intervals during which a peer that lost its state listens for what others remember of it."""
 RECOVERY_GAP = 2**32
@@ -212,7 +208,7 @@ class Machine:
         self._recovers_until_s = now_s + RECOVERY_INTERVALS * rules.presence_interval_s
         if not self._notebook.core.recovering:
             self._appear()
-        self._rest()
+        self._phase = Phase.IDLE
 
     def _appear(self) -> None:
         """Say what holds now, and go on saying it."""
@@ -280,7 +276,7 @@ class Machine:
         self._notebook.note(ModelScored(event.model, event.score))
         self._note_best()
         self._offering.publish_model()
-        self._rest()
+        self._phase = Phase.IDLE
 
     def _trained(self, event: events.ModelTrained) -> None:
         before = self.own
@@ -333,7 +329,7 @@ class Machine:
             self._offering.publish_model()
         self._notebook.order(KeepOnly(own.model))
         self._training = ()
-        self._rest()
+        self._phase = Phase.IDLE
 
     def _note_best(self) -> None:
         own, rules, best = self.own, self._notebook.rules, self._notebook.core.best
@@ -341,9 +337,6 @@ class Machine:
             record = ModelRecord(own.model, own.score, own.maturity)
             self._notebook.change_core(best=record)
             self._notebook.order(BestImproved(record))
-
-    def _rest(self) -> None:
-        self._phase = Phase.IDLE
 
     def _decide(self) -> None:
         """Choose the next work cycle, or rest (paper, section 4.3; architecture, section 5, points 3 and 4)."""
