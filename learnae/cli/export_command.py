@@ -32,7 +32,10 @@ def export(
         Path | None, typer.Option("--state", metavar="DIR", help="The peer's state folder.", rich_help_panel=WHICH)
     ] = None,
     session: Annotated[
-        Path | None, typer.Option("--session", metavar="FILE", help="The session's manifest.", rich_help_panel=WHICH)
+        Path | None,
+        typer.Option(
+            "--session", metavar="FILE", help="The session's manifest; by default the state folder's copy.", rich_help_panel=WHICH
+        ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Write what was exported as one JSON object to stdout.")] = False,
 ) -> None:
@@ -72,6 +75,9 @@ def peer_settings(config: Path | None, state: Path | None, session: Path | None)
     from learnae.cli.settings_options import DEFAULT_FILE
     from learnae.config.resolve import load_settings
 
+    copy = state / "session.json" if state is not None else None
+    if session is None and copy is not None and copy.is_file():
+        session = copy
     given = {"peer.state": state, "peer.session": session}
     overrides: dict[str, object] = {key: str(path) for key, path in given.items() if path is not None}
     flags = {"peer.state": "--state", "peer.session": "--session"}

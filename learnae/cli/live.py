@@ -160,8 +160,6 @@ def _cycles(progress: Progress) -> Text:
 
 
 def _queue(progress: Progress) -> Text:
-    if progress.queued is None:
-        return Text("passes of an earlier run, not counted", style="dim")
     return Text(f"{progress.queued} passes over dataslices wait" if progress.queued else "empty")
 
 

@@ -46,7 +46,9 @@ def predict(
     ] = None,
     session: Annotated[
         Path | None,
-        typer.Option("--session", metavar="FILE", help="The session's manifest, with --state.", rich_help_panel=WHICH),
+        typer.Option(
+            "--session", metavar="FILE", help="The session's manifest; by default the state folder's copy.", rich_help_panel=WHICH
+        ),
     ] = None,
     out: Annotated[str | None, typer.Option("--out", metavar="FILE|-", help="Where predictions go [-: stdout].")] = None,
     proba: Annotated[bool, typer.Option("--proba", help="Also write how likely each class is.")] = False,

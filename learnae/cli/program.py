@@ -23,8 +23,9 @@ from learnae.cli.settings_options import with_settings
 from learnae.plugins.facade import Plugins
 
 EPILOG = """\
-Results go to stdout, everything else to stderr. Exit status: 0 done; 1 `learnae check` found something missing, or a bug of
-LEARNAE, which shows a traceback; 2 something for you to put right, which one line names; 130 interrupted."""
+Results go to stdout, everything else to stderr. Exit status: 0 done; 1 `learnae check` found something missing, a peer of
+`learnae demo` died, or a bug of LEARNAE, which shows a traceback; 2 something for you to put right, which one line names;
+130 interrupted."""
 
 
 def main() -> None:

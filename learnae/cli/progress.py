@@ -56,7 +56,7 @@ class Progress:
         scores: The last scores' accuracies, for a curve.
         tried: How many cycles of each kind there were in this run.
         kept: How many of them made a model that was kept.
-        queued: Passes over dataslices that wait; ``None`` if unknown, because they are from an earlier run.
+        queued: Passes over dataslices that wait.
         peers: Peers that it knows, itself included; 0 if it met nobody in this run.
         success: The last adoption, or averaging that was kept.
         sent: Announcements handed to the transport.
@@ -78,7 +78,7 @@ class Progress:
     scores: tuple[float, ...] = ()
     tried: Mapping[Cycle, int] = field(default_factory=dict)
     kept: Mapping[Cycle, int] = field(default_factory=dict)
-    queued: int | None = 0
+    queued: int = 0
     peers: int = 0
     success: Message | None = None
     sent: int = 0
@@ -110,9 +110,14 @@ def advance(progress: Progress, line: JournalLine) -> Progress:
 def _advanced(progress: Progress, line: JournalLine) -> Progress:  # noqa: PLR0911  # a table of facts
     match line.fact:
         case PeerStarted() as started:
-            queued = None if started.resumed else 0
             return replace(
-                progress, started=started, began=line.time, since=line.time, peer=line.peer, cycle=started.cycle, queued=queued
+                progress,
+                started=started,
+                began=line.time,
+                since=line.time,
+                peer=line.peer,
+                cycle=started.cycle,
+                queued=started.queued,
             )
         case PhaseChanged(after=after):
             return replace(progress, phase=after, since=line.time)
@@ -142,7 +147,7 @@ def _scored(progress: Progress, score: Score) -> Progress:
 
 
 def _queue(progress: Progress, passes: int) -> Progress:
-    return progress if progress.queued is None else replace(progress, queued=max(0, progress.queued + passes))
+    return replace(progress, queued=max(0, progress.queued + passes))
 
 
 def _cycled(progress: Progress, cycle: CycleEnded, time: float) -> Progress:

@@ -27,9 +27,7 @@ Wait = Annotated[float, Meta(ge=0.01, le=31_536_000.0)]
 class PeerSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The section ``[peer]``."""
 
-    session: Annotated[Path, Meta(description="The session's manifest, as `learnae init` or `learnae join` wrote it.")] = Path(
-        "session.json"
-    )
+    session: Annotated[Path, Meta(description="The session's manifest, as `learnae init` wrote it.")] = Path("session.json")
     data: Annotated[Path | None, Meta(description="Your rows: CSV, also gzipped, or Parquet. A trainer has none.")] = None
     state: Annotated[
         Path | None,

@@ -78,7 +78,7 @@ class Fold:
 
 @dataclass(frozen=True, slots=True)
 class GatherValidation:
-    """Validate on the rows of these held evaluation slices; answer with ``ValidationGathered``."""
+    """Validate on the rows of these held evaluation slices; answer with ``ValidationGathered`` or ``SlicesLost``."""
 
     slices: tuple[Digest, ...]
 

@@ -49,6 +49,13 @@ class SlicesCut:
 
 
 @dataclass(frozen=True, slots=True)
+class SlicesLost:
+    """Held dataslices turned out not to be here any more, or to be damaged."""
+
+    slices: tuple[Digest, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SlicesStored:
     """Own dataslices were offered to others."""
 
@@ -191,6 +198,7 @@ Event = (
     Started
     | ValidationGathered
     | SlicesCut
+    | SlicesLost
     | SlicesStored
     | FileStored
     | StoreFailed

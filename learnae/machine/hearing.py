@@ -15,7 +15,8 @@ from learnae.values.choices import Role
 
 CLONED: Final = (
     "another process signs with this peer's key: its state folder was copied, or an old copy of it was restored. "
-    "Let only one of them run; a copy becomes a peer of its own when its identity.key and peer.sqlite are removed"
+    "Let only one of them run, and remove its peer.sqlite, so that it takes up its numbers from the other peers; a copy "
+    "becomes a peer of its own when its identity.key is removed too"
 )
 
 

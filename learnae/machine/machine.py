@@ -240,6 +240,10 @@ class Machine:
             case events.SlicesCut(slices=cut):
                 is_news = self._slices.cut(cut)
                 self._sharing.changed()
+            case events.SlicesLost(slices=lost):
+                self._slices.lose(lost)
+                self._slices.gather_validation()
+                is_news = False
             case events.SlicesStored(entries=entries):
                 self._sharing.slices_stored(entries)
                 is_news = False
@@ -287,8 +291,7 @@ class Machine:
     def _training_failed(self, event: events.TrainingFailed) -> None:
         self._notebook.note(Notice(f"training made no model: {event.reason}"))
         slice_ = self._training[0].slice
-        for digest in event.lost:
-            self._slices.lost(digest)
+        self._slices.lose(event.lost)
         if not event.lost:
             self._slices.complete(self._training)
         self._end_cycle(Cycle.TRAIN, self.own, None, (), slice_)
@@ -312,7 +315,9 @@ class Machine:
         before = self.own
         if attempt.base != before:
             self._notebook.save_model(attempt.base)
-        self._end_cycle(attempt.kind, before, attempt.tried, tuple(attempt.partners), None)
+        self._end_cycle(
+            attempt.kind, before, attempt.base.score if attempt.folded else attempt.tried, tuple(attempt.partners), None
+        )
 
     def _end_cycle(
         self, kind: Cycle, before: Own, tried: scores.Score | None, partners: tuple[PeerId, ...], slice_: Digest | None

@@ -266,9 +266,14 @@ class Slices:
                 self._notebook.remove("queue", key)
             self._forget_if_done(queued.slice)
 
-    def lost(self, digest: Digest) -> None:
-        """The rows of a slice are not here any more: fetch a foreign one again; an own one is cut again at the next start."""
-        item = self._notebook.memory.slices[digest]
+    def lose(self, lost: tuple[Digest, ...]) -> None:
+        """Fetch foreign slices that are not here any more again; own ones are cut again at the next start."""
+        for digest in lost:
+            if digest in self._notebook.memory.slices:
+                self._lose(self._notebook.memory.slices[digest])
+
+    def _lose(self, item: KnownSlice) -> None:
+        digest = item.digest
         self._drop_passes(digest)
         if self._is_own(item):
             self._notebook.remove("slices", digest)

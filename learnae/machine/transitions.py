@@ -23,6 +23,7 @@ DECIDED: Final = RESTING | WORKING
 NEWS: Final[tuple[type, ...]] = (
     events.ValidationGathered,
     events.SlicesCut,
+    events.SlicesLost,
     events.SlicesStored,
     events.FileStored,
     events.StoreFailed,

@@ -64,7 +64,15 @@ def resume_model(workshop: Workshop, stored: OwnModel | None, *, own: Digest, in
 
 
 def peer_started(
-    settings: PeerSettings, manifest: Manifest, session: SessionId, *, transport: str, storage: str, resumed: bool, cycle: int
+    settings: PeerSettings,
+    manifest: Manifest,
+    session: SessionId,
+    *,
+    transport: str,
+    storage: str,
+    resumed: bool,
+    cycle: int,
+    queued: int,
 ) -> PeerStarted:
     """Say for the journal what begins, or begins again."""
     return PeerStarted(
@@ -78,4 +86,5 @@ def peer_started(
         judge=manifest.judge,
         resumed=resumed,
         cycle=cycle,
+        queued=queued,
     )

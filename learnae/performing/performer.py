@@ -163,12 +163,12 @@ class Performer:
             return events.FoldFailed(str(exc), wrong=True)
         return events.ModelFolded(judged.model, judged.validation, judged.score, size)
 
-    async def _gather(self, slices: tuple[Digest, ...]) -> events.Event | None:
+    async def _gather(self, slices: tuple[Digest, ...]) -> events.Event:
         try:
             validation, rows = await self._pace.compute(lambda: self._workshop.validate_on_slices(slices))
         except LostSlicesError as exc:
             self._note(Notice(f"cannot validate: {exc}"))
-            return None
+            return events.SlicesLost(exc.digests)
         return events.ValidationGathered(validation, rows)
 
     async def _fetch(self, order: effects.Fetch) -> events.Event:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from contextlib import closing
 
+from learnae.codec.manifests import write_manifest
 from learnae.config.settings import PeerSettings
 from learnae.errors import ClonedIdentityError
 from learnae.machine import events
@@ -77,6 +78,7 @@ async def run_peer(settings: PeerSettings, plugins: Plugins, *, listeners: Seque
     check_settings(settings, terms.manifest)
     with open_state(settings, terms.id) as state:
         identity, is_new_key = open_identity(state)
+        write_manifest(state.manifest, terms.manifest)
         with (
             closing(Store.open(state.store, terms.id)) as store,
             closing(Journal(identity.peer, time.time, state.events, tuple(listeners))) as journal,
@@ -109,6 +111,7 @@ async def run_peer(settings: PeerSettings, plugins: Plugins, *, listeners: Seque
                     storage=storage_name(settings, plugins),
                     resumed=not is_fresh,
                     cycle=machine.cycle,
+                    queued=machine.queued,
                 )
             )
             rows = _own_rows(settings, terms, state, shelf, machine)

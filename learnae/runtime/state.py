@@ -58,6 +58,11 @@ class StateFolder:
         return self.path / "peer.sqlite"
 
     @property
+    def manifest(self) -> Path:
+        """A copy of the session's manifest, so that the folder explains itself."""
+        return self.path / "session.json"
+
+    @property
     def events(self) -> Path:
         """The journal."""
         return self.path / "events.jsonl"

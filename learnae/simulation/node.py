@@ -139,6 +139,7 @@ class Node:
                 storage="memory",
                 resumed=resumed,
                 cycle=machine.cycle,
+                queued=machine.queued,
             )
         )
         performer = Performer(

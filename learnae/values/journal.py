@@ -15,7 +15,7 @@ class Fact(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PeerStarted(Fact, frozen=True, tag="started"):
-    """The peer's program began, or began again."""
+    """The peer's program began, or began again; ``queued`` passes over dataslices were waiting from before."""
 
     session: SessionId
     role: Role
@@ -27,6 +27,7 @@ class PeerStarted(Fact, frozen=True, tag="started"):
     judge: Judge
     resumed: bool
     cycle: int
+    queued: int = 0
 
 
 class PhaseChanged(Fact, frozen=True, tag="phase"):

@@ -61,6 +61,7 @@ def _events(lab: Any) -> dict[type, list[events.Event]]:
         events.ValidationGathered(name("rows/other"), 100),
         events.SlicesCut(()),
         events.SlicesCut((events.CutSlice(name("slice/1"), 10), events.CutSlice(name("slice/2"), 10, True))),
+        events.SlicesLost((name("slice/0"), name("slice/nowhere"))),
         events.SlicesStored((lab.entry("slice/nowhere"),)),
         events.FileStored(FileKind.MODEL, name("model/initial"), at, 10),
         events.FileStored(FileKind.HASHLIST, name("list"), at, 10),
