@@ -13,7 +13,7 @@ demo: $(UV)
 	$(UV) run --no-sync learnae demo $(ARGS)
 
 test: lint
-	$(UV) run --no-sync pytest --cov --cov-report= $(ARGS)
+	$(UV) run --no-sync pytest -n 2 --dist loadfile --cov --cov-report= $(ARGS)
 	@$(UV) run --no-sync coverage report --include='$(CORE)' --fail-under=100 > .coverage.txt || { cat .coverage.txt; exit 1; }
 
 lint: $(UV)

@@ -12,24 +12,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from learnae.codec.digests import plain_digest
-from learnae.codec.manifests import session_id, write_manifest
-from learnae.codec.weights import decode_weights, encode_weights
-from learnae.config.settings import AveragingSection, NetworkSection, PeerSection, PeerSettings
+from learnae.applying.states import read_own_model
+from learnae.codec.manifests import write_manifest
+from learnae.config.resolve import load_settings
 from learnae.config.template import commented_toml
-from learnae.config.training import TrainingSection
 from learnae.data.describe import describe
 from learnae.data.rows import BadRows, read_raw
 from learnae.data.synthetic import write_csv
-from learnae.performing.store import Store
-from learnae.values.choices import Averaging, Judge, Role
+from learnae.demo.children import peer_environment
+from learnae.founding.model import with_model
+from learnae.founding.session import LEAST_LOSS_GAIN
+from learnae.values.arrays import Weights
+from learnae.values.choices import Averaging, Judge, Role, Task
 from learnae.values.ids import Digest
 from learnae.values.manifest import Manifest, Mlp
-from learnae.values.mlp import mlp_initial_weights, mlp_parameters
+from learnae.values.mlp import mlp_initial_weights
 
 Table = NDArray[np.float32]
 """float32 ``[rows, features + 1]``, unscaled, the target last."""
@@ -65,17 +65,16 @@ def make_manifest(
     overuse_threshold: int = 20,
 ) -> Manifest:
     """Write the terms of a binary session without scaling: HEPMASS is scaled already."""
-    mlp = Mlp(hidden)
     draft = Manifest(
         name=name,
-        task="binary",  # type: ignore[arg-type]
+        task=Task.BINARY,
         features=tuple(features),
         target="label",
         classes=tuple(classes),
         centre=(0.0,) * len(features),
         scale=(1.0,) * len(features),
-        architecture=mlp,
-        parameters=mlp_parameters(len(features), 1, mlp),
+        architecture=Mlp(hidden),
+        parameters=(),
         initial=Digest("0" * 64),
         seed=seed,
         slice_size=slice_size,
@@ -83,10 +82,9 @@ def make_manifest(
         sharing=sharing,
         overuse_threshold=overuse_threshold,
         judge=judge,
-        min_gain=1e-4 if judge is Judge.LOSS else 0.0,
+        min_gain=LEAST_LOSS_GAIN if judge is Judge.LOSS else 0.0,
     )
-    draft = msgspec.convert(msgspec.to_builtins(draft), Manifest)
-    return msgspec.structs.replace(draft, initial=plain_digest(encode_weights(mlp_initial_weights(draft))))
+    return with_model(draft, None)
 
 
 class RunningSession:
@@ -119,28 +117,31 @@ class RunningSession:
             if not data.exists():
                 columns = ("label", *self.manifest.features)
                 write_csv(data, columns, np.concatenate([member.rows[:, -1:], member.rows[:, :-1]], axis=1))
-        settings = PeerSettings(
-            peer=PeerSection(session=self.folder / "session.json", data=data, state=state, role=member.role, until=until),
-            training=TrainingSection(framework=framework, **training),  # type: ignore[arg-type]
-            averaging=AveragingSection(policy=averaging),
-            network=NetworkSection(
-                transport="localfs",
-                expect_peers=expect_peers,
-                quiet_period_s=quiet_period_s,
-                presence_interval_s=0.5,
-                retry_s=0.5,
-            ),
-            plugins={"localfs": {"folder": str(self.folder / ledger), "poll_interval_s": 0.05}},
-        )
+        given: dict[str, object] = {
+            "peer.session": self.folder / "session.json",
+            "peer.state": state,
+            "peer.role": member.role,
+            "peer.until": until,
+            "training.framework": framework,
+            "averaging.policy": averaging,
+            "network.transport": "localfs",
+            "network.expect_peers": expect_peers,
+            "network.quiet_period_s": quiet_period_s,
+            "network.presence_interval_s": 0.5,
+            "network.retry_s": 0.5,
+            "plugins.localfs.folder": self.folder / ledger,
+            "plugins.localfs.poll_interval_s": 0.05,
+        }
+        given |= {} if data is None else {"peer.data": data}
+        settings = load_settings(None, {key: str(value) for key, value in given.items()} | _dotted("training", training)).settings
         config = self.folder / f"{member.name}.toml"
         config.write_text(commented_toml(settings))
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         with (self.folder / f"{member.name}.log").open("ab") as log:
             self.processes[member.name] = subprocess.Popen(
                 [sys.executable, "-m", "learnae", "run", "--config", str(config), "--quiet"],
                 stdout=log,
                 stderr=log,
-                env=environment,
+                env=peer_environment(os.environ),
             )
 
     def phase(self, name: str) -> str:
@@ -189,13 +190,11 @@ class RunningSession:
                 process.kill()
                 process.wait()
 
-    def model(self, name: str) -> dict[str, NDArray[np.float32]]:
+    def model(self, name: str) -> Weights:
         """Return the peer's final model: its current one."""
-        store = Store.open(self.folder / name / "peer.sqlite", session_id(self.manifest))
-        try:
-            own = store.model()
-            if own is None:
-                return mlp_initial_weights(self.manifest)
-            return decode_weights(own.weights, self.manifest)
-        finally:
-            store.close()
+        found = read_own_model(self.folder / name, self.manifest)
+        return mlp_initial_weights(self.manifest) if found is None else found.weights
+
+
+def _dotted(section: str, values: Mapping[str, object]) -> dict[str, object]:
+    return {f"{section}.{name}": value for name, value in values.items()}

@@ -16,9 +16,10 @@ from pathlib import Path
 import msgspec
 import numpy as np
 from hepmass import HIDDEN, PASSES, SLICE_SIZE, TRAINING, open_framework
-from sessions import Member, RunningSession, make_manifest, read_everything
+from sessions import Member, RunningSession, Table, make_manifest, read_everything
 
 from learnae.data.rows import to_rows
+from learnae.interfaces.framework import ModelFramework
 from learnae.values.choices import Averaging, Judge, Role
 from learnae.values.journal import JournalLine, SliceSkipped, SliceUsed
 
@@ -39,6 +40,11 @@ def uses_by_slice(folder: Path, names: list[str]) -> tuple[dict[str, int], int]:
                 case _:
                     pass
     return dict(uses), skipped
+
+
+def accuracy(framework: ModelFramework, session: RunningSession, name: str, test: Table) -> float:
+    """Score a peer's model on the test rows, in percent."""
+    return 100 * framework.evaluate(session.model(name), to_rows(test, session.manifest)).accuracy
 
 
 def main() -> None:
@@ -100,14 +106,11 @@ def main() -> None:
                 )
             together.wait()
 
-            def accuracy(session: RunningSession, name: str) -> float:
-                return 100 * framework.evaluate(session.model(name), to_rows(test, manifest)).accuracy  # noqa: B023
-
             print(f"seed {seed}: accuracy in % on {len(test)} rows that nobody has")
             for member in members:
                 if member.role is not Role.FEEDER:
-                    before = f"{accuracy(alone, member.name):6.2f}" if member.role is Role.FULL else "     -"
-                    print(f"  {member.name:9} alone {before}   together {accuracy(together, member.name):6.2f}")
+                    before = f"{accuracy(framework, alone, member.name, test):6.2f}" if member.role is Role.FULL else "     -"
+                    print(f"  {member.name:9} alone {before}   together {accuracy(framework, together, member.name, test):6.2f}")
             uses, skipped = uses_by_slice(together.folder, [member.name for member in members])
             over = {digest: count - options.threshold for digest, count in uses.items() if count > options.threshold}
             print(

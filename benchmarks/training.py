@@ -12,11 +12,12 @@ from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax  # type: ignore[import-untyped]
+import optax  # type: ignore[import-untyped]  # it ships no types
 
 from learnae.builtins.jax_framework import open_jax
 from learnae.builtins.numpy_framework import open_numpy
@@ -38,22 +39,22 @@ def bare(weights: Weights, rows: Rows, epochs: int) -> Callable[[], Weights]:
     layers = len(list(pairwise((FEATURES, *HIDDEN, 1))))
     full = len(rows) // BATCH * BATCH
 
-    def loss(parameters, features, targets):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    def loss(parameters: Any, features: Any, targets: Any) -> Any:
         for layer in range(layers):
             features = features @ parameters[f"dense{layer}/kernel"] + parameters[f"dense{layer}/bias"]
             if layer < layers - 1:
                 features = jax.nn.relu(features)
         return optax.sigmoid_binary_cross_entropy(features[:, 0], targets).mean()
 
-    def step(carry, batch):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    def step(carry: Any, batch: Any) -> Any:
         parameters, state = carry
         value, gradients = jax.value_and_grad(loss)(parameters, *batch)
         updates, state = optimiser.update(gradients, state, parameters)
         return (optax.apply_updates(parameters, updates), state), value
 
     @partial(jax.jit, donate_argnums=0)
-    def epoch(carry, features, targets, order):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-        def body(carry, chosen):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    def epoch(carry: Any, features: Any, targets: Any, order: Any) -> Any:
+        def body(carry: Any, chosen: Any) -> Any:
             return step(carry, (features[chosen], targets[chosen]))
 
         carry, losses = jax.lax.scan(body, carry, order[:full].reshape(-1, BATCH))

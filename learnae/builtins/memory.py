@@ -11,8 +11,8 @@ import re
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 
+from learnae import hookimpl
 from learnae.errors import NotFoundError, TooLargeError, UsageError
-from learnae.hookspecs import hookimpl
 from learnae.interfaces.provider import Provider
 from learnae.interfaces.storage import Storage
 from learnae.interfaces.transport import Transport

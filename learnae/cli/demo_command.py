@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from learnae.cli.comma_lists import names, widths
 from learnae.cli.output import complain, data, data_console, data_json, say
 from learnae.errors import ConfigError
 from learnae.values.choices import Averaging, Judge
@@ -123,8 +124,8 @@ def demo(
         peers=peers,
         data=data_file,
         label=label,
-        features=_names(features),
-        exclude=_names(exclude),
+        features=names(features),
+        exclude=names(exclude),
         skip_bad_rows=skip_bad_rows,
         rows_per_peer=rows_per_peer,
         seed=seed,
@@ -133,7 +134,7 @@ def demo(
         framework=framework,
         averaging=averaging,
         judge=judge,
-        hidden=_widths(hidden),
+        hidden=widths(hidden),
         epochs=epochs,
         passes=passes,
         overrides=_overrides(settings or []),
@@ -183,17 +184,6 @@ def _watcher(*, plain: bool) -> LiveDemo | PlainDemo:
     from learnae.cli.demo_view import LiveDemo, PlainDemo
 
     return PlainDemo() if plain or not sys.stderr.isatty() else LiveDemo()
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def _widths(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in _names(text))
-    except ValueError as error:
-        raise ConfigError(f"--hidden {text}: write widths such as 64,32, or an empty text for none") from error
 
 
 def _overrides(settings: list[str]) -> dict[str, object]:

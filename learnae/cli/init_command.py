@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from learnae.cli.comma_lists import names, widths
 from learnae.cli.output import data, data_json, say
 from learnae.errors import ConfigError
 from learnae.values.choices import Judge, Task
@@ -107,10 +108,10 @@ def init(
         data_file,
         label=label,
         name=name,
-        features=_names(features) if features is not None else None,
-        exclude=_names(exclude),
+        features=names(features) if features is not None else None,
+        exclude=names(exclude),
         task=task,
-        hidden=_widths(hidden),
+        hidden=widths(hidden),
         activation=activation,
         own_model=own_model,
         slice_size=slice_size,
@@ -149,17 +150,6 @@ def _own_model(plugins: Plugins, label: str | None, model: str | None, framework
     if label is None or model is None:
         return None
     return OwnModel(label, model, framework or TrainingSection().framework, plugins)
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def _widths(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in _names(text))
-    except ValueError as error:
-        raise ConfigError(f"--hidden {text}: write widths such as 64,32, or an empty text for none") from error
 
 
 def _tell(description: Description, *, publish_scaling: bool) -> None:

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from learnae.cli.output import data, data_json, say
+from learnae.cli.grouping import OPERATOR_STATUS
+from learnae.cli.output import complain, data, data_json, say
 from learnae.cli.settings_options import Given
+from learnae.errors import OperatorError
 
 if TYPE_CHECKING:
     from learnae.cli.live import LiveView
     from learnae.cli.plain import PlainLines, Silence
     from learnae.cli.wording import Metric
     from learnae.runtime.peer import Outcome
+    from learnae.values.journal import JournalLine
+
+INTERRUPTED_STATUS = 130
+"""As shells have it, and typer."""
+
+THREADS_TIMEOUT_S = 1.0
+"""How long threads that were told to end may take to."""
 
 
 def run(
@@ -37,22 +51,62 @@ def run(
     from learnae.cli.wording import Metric
     from learnae.codec.manifests import read_manifest
     from learnae.runtime.running import run_peer
+    from learnae.values.journal import PhaseChanged
 
     settings = given.resolve(ctx.obj).settings
     manifest = read_manifest(settings.peer.session)
     metric = Metric(manifest.task)
+    has_begun = False
+
+    def watch(line: JournalLine) -> None:
+        nonlocal has_begun
+        has_begun = has_begun or isinstance(line.fact, PhaseChanged)
+
+    with _no_thread_left():
+        try:
+            with _reporter(manifest.name, metric, plain=plain, quiet=quiet) as reporter:
+                outcome = asyncio.run(run_peer(settings, ctx.obj, listeners=[watch, reporter.take]))
+        except KeyboardInterrupt:
+            kept = "; what was finished is kept" if has_begun else " before it had begun; nothing is lost"
+            say(f"Interrupted{kept}. To go on: {_same_command()}")
+            raise
+        if json:
+            data_json(_as_json(outcome))
+        else:
+            data(_as_sentence(outcome, metric))
+        if outcome.reason != "converged" and not quiet:
+            say(f"Everything is kept. To go on: {_same_command()}")
+
+
+@contextmanager
+def _no_thread_left() -> Iterator[None]:
+    """End the process, once all is closed and said, if a thread of the peer's still runs: the interpreter would wait for it.
+
+    A training step that outlasted the peer's patience is such a thread, and so is a file operation on a mount that hangs.
+    """
+    before = set(threading.enumerate())
     try:
-        with _reporter(manifest.name, metric, plain=plain, quiet=quiet) as reporter:
-            outcome = asyncio.run(run_peer(settings, ctx.obj, listeners=[reporter.take]))
+        yield
     except KeyboardInterrupt:
-        say(f"Interrupted before it had begun; nothing is lost. To go on: {_same_command()}")
+        _end_if_left(before, INTERRUPTED_STATUS)
         raise
-    if json:
-        data_json(_as_json(outcome))
-    else:
-        data(_as_sentence(outcome, metric))
-    if outcome.reason != "converged" and not quiet:
-        say(f"Everything is kept. To go on: {_same_command()}")
+    except OperatorError as exc:
+        _end_if_left(before, OPERATOR_STATUS, str(exc))
+        raise
+    _end_if_left(before, 0)
+
+
+def _end_if_left(before: set[threading.Thread], status: int, complaint: str = "") -> None:
+    left = [thread for thread in threading.enumerate() if thread not in before and thread.name.startswith("learnae-")]
+    ends_s = time.monotonic() + THREADS_TIMEOUT_S
+    for thread in left:
+        thread.join(max(0.0, ends_s - time.monotonic()))
+    if any(thread.is_alive() for thread in left):
+        if complaint:
+            complain(complaint)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
 
 
 def _reporter(name: str, metric: Metric, *, plain: bool, quiet: bool) -> LiveView | PlainLines | Silence:

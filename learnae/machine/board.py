@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from learnae.machine.effects import Announce
+from learnae.machine.events import FileKind
 from learnae.machine.memory import Charges
 from learnae.machine.notebook import Notebook, board_key
 from learnae.values.announcements import Content, HashlistOffer, ModelOffer, Presence, SignedAnnouncement, SliceUse
@@ -41,7 +42,12 @@ class Offer:
 
 
 class Board:
-    """Merges announcements, in any order and any number of times, to the same result."""
+    """Merges announcements, in any order and any number of times, to the same result.
+
+    Attributes:
+        version: Changes with what ``shareable`` returns.
+        shown: Changes when somebody's presence names another board.
+    """
 
     def __init__(self, notebook: Notebook) -> None:
         self._notebook = notebook
@@ -49,15 +55,27 @@ class Board:
         self._uses: dict[Digest, dict[PeerId, int]] = {}
         self._offers: dict[PeerId, ModelOffer] = {}
         self._wanted_offers: tuple[Offer, ...] | None = None
+        self._wanted_hashlists: tuple[tuple[PeerId, HashlistOffer], ...] | None = None
+        self._more_used: dict[Digest, None] = {}
+        self._shut_out: set[PeerId] = set()
         self._bytes = 0
         self.version = 0
+        self.shown = 0
         for signed in notebook.memory.board.values():
             self._index(signed, None)
 
     @property
     def peers(self) -> int:
         """How many peers were ever heard of, this one included."""
-        return len(self._authors.keys() | {self._notebook.rules.peer})
+        return len(self._authors) + int(self._notebook.rules.peer not in self._authors)
+
+    @property
+    def shut_out(self) -> int:
+        """How many others were heard of, if the operator's list names none of them; else 0."""
+        rules = self._notebook.rules
+        if not self._shut_out or any(author in rules.allow for author in self._authors if author != rules.peer):
+            return 0
+        return len((self._shut_out | self._authors.keys()) - {rules.peer})
 
     def merge(self, signed: SignedAnnouncement) -> Verdict:  # noqa: PLR0911 - one verdict a line
         """Take an announcement in, if it is new and wanted. Presence and everything else are treated alike."""
@@ -67,6 +85,7 @@ class Board:
         if author == self._notebook.rules.peer:
             return self._merge_own(signed, known)
         if not self.is_admitted(author) or not self._is_within_terms(signed):
+            self._remember_shut_out(author)
             return Verdict.UNWANTED
         if known is not None and not _is_later(signed, known):
             return Verdict.KNOWN
@@ -82,6 +101,11 @@ class Board:
         if is_stranger:
             self._notebook.note(PeerSeen(author, self.peers))
         return Verdict.NEW
+
+    def _remember_shut_out(self, author: PeerId) -> None:
+        rules = self._notebook.rules
+        if rules.allow and author not in rules.allow and len(self._shut_out) < rules.limits.peers:
+            self._shut_out.add(author)
 
     def _merge_own(self, signed: SignedAnnouncement, known: SignedAnnouncement | None) -> Verdict:
         """Meet an own announcement: an echo, a memory that the state folder lost, or the work of a copied state folder."""
@@ -133,20 +157,24 @@ class Board:
         author = announcement.author
         self._authors[author] = self._authors.get(author, 0) + int(known is None)
         self._bytes += _size(signed) - _size(known)
-        if not isinstance(announcement.content, Presence):
-            self.version += 1
+        self.version += int(self._is_for_all(signed))
         match announcement.content:
+            case Presence() as presence:
+                self.shown += int(presence.board is not None and (known is None or known.announcement.content != presence))
+            case HashlistOffer():
+                self._wanted_hashlists = None
             case ModelOffer() as offer:
                 self._offers[author] = offer
                 self._wanted_offers = None
             case SliceUse(slice=digest, uses=uses):
                 counts = self._uses.setdefault(digest, {})
                 counts[author] = max(uses, counts.get(author, 0))
+                self._more_used[digest] = None
             case _ if announcement.subject == "model":
                 self._offers.pop(author, None)
                 self._wanted_offers = None
             case _:
-                pass
+                self._wanted_hashlists = None
 
     def is_admitted(self, author: PeerId) -> bool:
         """Say whether what this author signs counts."""
@@ -164,43 +192,50 @@ class Board:
         charged = self._notebook.memory.charges.get(author)
         return charged.count if charged else 0
 
-    def charge(self, author: PeerId, kind: str, digest: Digest, reason: str) -> None:
+    def charge(self, author: PeerId, kind: FileKind, digest: Digest, reason: str) -> None:
         """Charge an author with bad content, and never look at that content again."""
         charges = self.charges(author) + 1
         self._notebook.put("charges", author, Charges(charges))
-        self._notebook.put("refused", digest, Charges(1))
-        self._wanted_offers = None
+        self._notebook.put("refused", f"{kind}/{digest}", Charges(1))
+        self._wanted_offers = self._wanted_hashlists = None
         self._notebook.note(ContentRefused(kind, digest, author, reason, charges))
         if charges == self._notebook.rules.limits.quarantine_after:
+            self.version += 1
             self._notebook.note(PeerQuarantined(author))
 
-    def is_refused(self, digest: Digest) -> bool:
-        """Say whether this content was seen to be bad."""
-        return digest in self._notebook.memory.refused
+    def is_refused(self, kind: FileKind, digest: Digest) -> bool:
+        """Say whether this content was seen to be bad as what it was offered as: a good model is a bad board."""
+        return f"{kind}/{digest}" in self._notebook.memory.refused
 
     def offers(self) -> tuple[Offer, ...]:
         """Return the models that others offer, by author; refused ones and those of unwanted authors are left out.
 
-        Every decision asks for them, and they change only with a model offer, a retirement or a charge.
+        Every decision asks for them, and they change only with a model offer, a retirement or a charge: the same tuple is
+        returned until then.
         """
         if self._wanted_offers is None:
             own = self._notebook.rules.peer
             self._wanted_offers = tuple(
                 Offer(author, offer)
                 for author, offer in sorted(self._offers.items(), key=itemgetter(0))
-                if author != own and self.is_admitted(author) and not self.is_refused(offer.record.digest)
+                if author != own and self.is_admitted(author) and not self.is_refused(FileKind.MODEL, offer.record.digest)
             )
         return self._wanted_offers
 
-    def hashlists(self) -> Iterator[tuple[PeerId, HashlistOffer]]:
-        """Yield the hashlists that others offer, by author."""
+    def hashlists(self) -> tuple[tuple[PeerId, HashlistOffer], ...]:
+        """Return the hashlists that others offer, by author; the same tuple until one of them, or whom to trust, changes."""
+        if self._wanted_hashlists is None:
+            self._wanted_hashlists = tuple(self._hashlists())
+        return self._wanted_hashlists
+
+    def _hashlists(self) -> Iterator[tuple[PeerId, HashlistOffer]]:
         board = self._notebook.memory.board
         for author in sorted(self._authors):
             signed = board.get(f"{author}/hashlist")
             if signed is None or author == self._notebook.rules.peer or not self.is_admitted(author):
                 continue
             content = signed.announcement.content
-            if isinstance(content, HashlistOffer) and not self.is_refused(content.digest):
+            if isinstance(content, HashlistOffer) and not self.is_refused(FileKind.HASHLIST, content.digest):
                 yield author, content
 
     def presences(self) -> Iterator[tuple[PeerId, Presence]]:
@@ -223,13 +258,26 @@ class Board:
         own = self._notebook.memory.uses.get(digest)
         return max(own.begun if own else 0, self._uses.get(digest, {}).get(self._notebook.rules.peer, 0))
 
+    def take_more_used(self) -> tuple[Digest, ...]:
+        """Return the slices of which more uses became known since the last time, in order."""
+        more_used, self._more_used = tuple(self._more_used), {}
+        return more_used
+
     def shareable(self) -> tuple[SignedAnnouncement, ...]:
-        """Return what goes into the board file: everything but presences, and nothing of quarantined authors."""
+        """Return what goes into the board file: everything but presences, and nothing of quarantined authors.
+
+        What leaves a peer that does not share is a closed list: nothing about slices, its own from before or anybody's.
+        """
         return tuple(
             signed
             for signed in self._notebook.memory.board.values()
-            if not isinstance(signed.announcement.content, Presence) and self.is_admitted(signed.announcement.author)
+            if self._is_for_all(signed) and self.is_admitted(signed.announcement.author)
         )
+
+    def _is_for_all(self, signed: SignedAnnouncement) -> bool:
+        if self._notebook.rules.sharing:
+            return not isinstance(signed.announcement.content, Presence)
+        return not isinstance(signed.announcement.content, Presence | HashlistOffer | SliceUse)
 
 
 def _size(signed: SignedAnnouncement | None) -> int:

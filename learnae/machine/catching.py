@@ -21,13 +21,19 @@ class CatchingUp:
         self._merged: dict[PeerId, Digest] = {}
         self._fetching: Digest | None = None
         self._next_s = 0.0
+        self._nothing_at: tuple[int, Digest | None] | None = None
 
     def pass_time(self) -> None:
         """Order a board, if one is due and somebody has a different one."""
         if self._fetching is not None or self._notebook.now_s < self._next_s:
             return
+        shown = (self._board.shown, self._offering.board_digest)
+        if shown == self._nothing_at:
+            return
         wanted = self._wanted()
         if not wanted:
+            # Only what waits after a failure becomes wanted by nothing but time.
+            self._nothing_at = shown if self._backoff.next_due_s(self._notebook.now_s) is None else None
             return
         author, digest, presence = wanted[self._notebook.draw(len(wanted))]
         self._fetching = digest
@@ -41,7 +47,7 @@ class CatchingUp:
             and presence.locators
             and presence.board != self._merged.get(author)
             and presence.board != self._offering.board_digest
-            and not self._board.is_refused(presence.board)
+            and not self._board.is_refused(FileKind.BOARD, presence.board)
             and self._backoff.is_due((author, presence.board), self._notebook.now_s)
         ]
 

@@ -85,7 +85,10 @@ class GatherValidation:
 
 @dataclass(frozen=True, slots=True)
 class StoreModel:
-    """Offer the own model to others; answer with ``FileStored`` or ``StoreFailed``."""
+    """Offer the own model to others; answer with ``FileStored`` or ``StoreFailed``.
+
+    There is no answer if the model is not the own one any more and not at hand: a newer order is on its way then.
+    """
 
     model: Digest
 
@@ -131,7 +134,7 @@ class ForgetSlice:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Stop offering a file."""
+    """Stop offering files of one's own; answer with ``FilesReleased`` or ``ReleaseFailed``."""
 
     locators: tuple[Locator, ...]
 

@@ -82,6 +82,21 @@ class StoreFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class FilesReleased:
+    """Files of one's own are not offered any more; ``locators`` as they were ordered to be released."""
+
+    locators: tuple[Locator, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseFailed:
+    """Some of these files could not be released now."""
+
+    locators: tuple[Locator, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Heard:
     """An announcement came whose form, session and signature were verified."""
 
@@ -202,6 +217,8 @@ Event = (
     | SlicesStored
     | FileStored
     | StoreFailed
+    | FilesReleased
+    | ReleaseFailed
     | Heard
     | BoardFetched
     | HashlistFetched

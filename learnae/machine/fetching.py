@@ -1,5 +1,6 @@
 """What is to be fetched from others, how much at once, and when again after a failure."""
 
+import heapq
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Final
@@ -16,20 +17,30 @@ class _Failure:
 
 
 class Backoff:
-    """Remembers failures, and when the next attempt is due. Forgets them on restart, and that is harmless."""
+    """Remembers failures, and when the next attempt is due. Forgets them on restart, and that is harmless.
+
+    Times never decrease from call to call.
+    """
 
     def __init__(self, retry_s: float) -> None:
         self._retry_s = retry_s
         self._failures: dict[Hashable, _Failure] = {}
+        self._due: list[tuple[float, int, Hashable]] = []
+        """A heap; an entry whose failure is forgotten or has another time counts for nothing."""
+        self._serial = 0
 
-    def failed(self, what: Hashable, now_s: float) -> None:
-        """Note a failure: the wait doubles each time, up to 64 times the first."""
+    def failed(self, what: Hashable, now_s: float) -> float:
+        """Note a failure: the wait doubles each time, up to 64 times the first; return when it may be attempted again."""
         count = self._failures[what].count + 1 if what in self._failures else 1
-        wait_s = self._retry_s * 2 ** min(count - 1, MAX_DOUBLINGS)
+        again_s: float = now_s + self._retry_s * 2.0 ** min(count - 1, MAX_DOUBLINGS)
         self._failures.pop(what, None)
-        self._failures[what] = _Failure(count, now_s + wait_s)
+        self._failures[what] = _Failure(count, again_s)
+        self._serial += 1
+        heapq.heappush(self._due, (again_s, self._serial, what))
+        self._drop_idle(now_s)
         if len(self._failures) > MAX_REMEMBERED:
             del self._failures[next(iter(self._failures))]
+        return again_s
 
     def succeeded(self, what: Hashable) -> None:
         """Forget the failures."""
@@ -46,5 +57,14 @@ class Backoff:
 
     def next_due_s(self, now_s: float) -> float | None:
         """Return the next moment after now at which something may be attempted again."""
-        later = [failure.again_s for failure in self._failures.values() if failure.again_s > now_s]
-        return min(later, default=None)
+        self._drop_idle(now_s)
+        return self._due[0][0] if self._due else None
+
+    def _drop_idle(self, now_s: float) -> None:
+        while self._due and (self._due[0][0] <= now_s or self._is_idle(self._due[0])):
+            heapq.heappop(self._due)
+
+    def _is_idle(self, entry: tuple[float, int, Hashable]) -> bool:
+        again_s, _, what = entry
+        failure = self._failures.get(what)
+        return failure is None or failure.again_s != again_s

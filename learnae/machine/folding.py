@@ -1,5 +1,6 @@
 """Averaging, exploring and adopting: which remote models, and what becomes of the result (paper, section 4.3)."""
 
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -7,6 +8,7 @@ from learnae.averaging.judging import is_better, merit
 from learnae.averaging.partners import choose_partners, remote_share
 from learnae.machine.board import Board, Offer
 from learnae.machine.effects import Fold
+from learnae.machine.events import FileKind
 from learnae.machine.fetching import Backoff
 from learnae.machine.memory import Own, Tried
 from learnae.machine.notebook import Notebook
@@ -51,23 +53,28 @@ class Folding:
         self._board = board
         self._backoff = Backoff(notebook.rules.retry_s)
         self._measured: dict[tuple[Digest, Digest | None], Score] = {}
+        tried = notebook.memory.tried
+        self._tried_oldest_first = OrderedDict.fromkeys(sorted(tried, key=lambda key: (tried[key].cycle, key)))
         self.attempt: Attempt | None = None
 
-    def eligible(self, *, only_better: bool) -> list[Offer]:
+    def eligible(self) -> tuple[list[Offer], list[Offer]]:
         """List the offers worth averaging with: one for each model, not the own, not tried, not failing just now.
 
-        Args:
-            only_better: Only those that report a better score than the own one.
+        Returns:
+            Those that report a better score than the own one; and all.
         """
         own = self._notebook.own
+        better: dict[Digest, Offer] = {}
         chosen: dict[Digest, Offer] = {}
         for offer in self._board.offers():
             record = offer.content.record
-            if record.digest == own.model or record.digest in chosen or (only_better and not self._promises(record)):
+            if record.digest == own.model or record.digest in better:
                 continue
             if self._is_due(offer) and not self._is_tried(own, record.digest, _average(0)):
-                chosen[record.digest] = offer
-        return list(chosen.values())
+                chosen.setdefault(record.digest, offer)
+                if self._promises(record):
+                    better[record.digest] = offer
+        return list(better.values()), list(chosen.values())
 
     def _is_due(self, offer: Offer) -> bool:
         """Say whether it may be fetched now: who offers a model that cannot be had does not stop others from offering it."""
@@ -166,7 +173,7 @@ class Folding:
         attempt = self._current()
         digest = attempt.now.content.record.digest
         if wrong:
-            self._board.charge(attempt.now.author, "model", digest, reason)
+            self._board.charge(attempt.now.author, FileKind.MODEL, digest, reason)
         else:
             self._backoff.failed((attempt.now.author, digest), self._notebook.now_s)
         return self._next(attempt)
@@ -174,7 +181,7 @@ class Folding:
     def _next(self, attempt: Attempt) -> bool:
         while attempt.left:
             offer = attempt.left.pop(0)
-            if not self._board.is_refused(offer.content.record.digest):
+            if self._board.is_admitted(offer.author):
                 attempt.now = offer
                 self._order(attempt)
                 return True
@@ -194,15 +201,19 @@ class Folding:
         return _tried_key(own, remote, operation) in self._notebook.memory.tried
 
     def _mark_tried(self, own: Own, remote: Digest, operation: str) -> None:
-        tried = self._notebook.memory.tried
-        self._notebook.put("tried", _tried_key(own, remote, operation), Tried(self._notebook.core.cycle))
-        if len(tried) > MAX_TRIED:
-            self._notebook.remove("tried", next(iter(tried)))
+        key = _tried_key(own, remote, operation)
+        self._notebook.put("tried", key, Tried(self._notebook.core.cycle))
+        self._tried_oldest_first[key] = None
+        self._tried_oldest_first.move_to_end(key)
+        if len(self._tried_oldest_first) > MAX_TRIED:
+            oldest, _ = self._tried_oldest_first.popitem(last=False)
+            self._notebook.remove("tried", oldest)
 
     def is_news(self, digest: Digest) -> bool:
         """Say whether a model that was offered just now is worth waking for."""
         own = self._notebook.own
-        return digest != own.model and not self._is_tried(own, digest, _average(0)) and not self._board.is_refused(digest)
+        is_known = digest == own.model or self._is_tried(own, digest, _average(0))
+        return not is_known and not self._board.is_refused(FileKind.MODEL, digest)
 
     def next_due_s(self, now_s: float) -> float | None:
         """Return when the next failed fetch may be repeated."""

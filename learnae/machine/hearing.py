@@ -97,6 +97,6 @@ class Hearing:
         if event.kind is FileKind.BOARD:
             self._catching.failed(event.author, event.digest)
         elif event.wrong:
-            self._slices.content_refused(event.author, event.digest)
+            self._slices.content_refused(event.kind, event.author, event.digest)
         else:
-            self._slices.fetch_failed(event.author, event.digest)
+            self._slices.fetch_failed(event.kind, event.author, event.digest)

@@ -3,7 +3,7 @@
 from learnae.averaging.judging import is_better
 from learnae.errors import IllegalTransitionError
 from learnae.machine import events
-from learnae.machine.board import Board
+from learnae.machine.board import Board, Offer
 from learnae.machine.catching import CatchingUp
 from learnae.machine.effects import BestImproved, Effect, Halt, KeepOnly, Score, Train
 from learnae.machine.folding import Folding
@@ -11,6 +11,7 @@ from learnae.machine.hearing import CLONED, Hearing, Import
 from learnae.machine.memory import KnownSlice, Memory, Own, QueuedPass
 from learnae.machine.notebook import Notebook, Sign, board_key
 from learnae.machine.offering import Offering
+from learnae.machine.resting import Resting
 from learnae.machine.rules import Rules
 from learnae.machine.sharing import Sharing
 from learnae.machine.slices import Slices
@@ -63,12 +64,13 @@ class Machine:
             folding=self._folding,
             catching=self._catching,
         )
+        self._resting = Resting(
+            self._notebook, self._board, folding=self._folding, offering=self._offering, sharing=self._sharing
+        )
         self._phase = Phase.NEW
         self._validation: Digest | None = None
         self._training: tuple[QueuedPass, ...] = ()
         self._cycle_began_s = 0.0
-        self._last_news_s = 0.0
-        self._adoptions = 0
         self._recovers_until_s = 0.0
 
     @property
@@ -129,8 +131,9 @@ class Machine:
         if self._phase is not Phase.STOPPED:
             # Whatever came, what is due is done: wake_at looks only ahead, so a moment that passed unused would be lost.
             self._pass_time()
-        if self._phase in RESTING:
+        if self._phase in RESTING and self._resting.is_over(event):
             self._decide()
+            self._resting.decided(self._phase)
         if self._phase is not before:
             self._notebook.note(PhaseChanged(before, self._phase, self.cycle))
         return self._notebook.take()
@@ -150,14 +153,10 @@ class Machine:
             self._folding.next_due_s(seen_s),
             self._catching.next_due_s(seen_s),
             self._recovers_until_s if self._notebook.core.recovering else None,
-            self._quiet_at_s if self._phase in (Phase.IDLE, Phase.WAITING) else None,
+            self._resting.quiet_at_s if self._phase in (Phase.IDLE, Phase.WAITING) else None,
         ]
         next_s = min((due_s for due_s in due if due_s is not None and due_s > seen_s), default=None)
         return None if next_s is None else max(next_s, now_s)
-
-    @property
-    def _quiet_at_s(self) -> float:
-        return self._last_news_s + self._notebook.rules.quiet_period_s
 
     def _take_in(self, event: events.Event) -> None:  # noqa: C901, PLR0912 - one line for each event, nothing nested
         match event:
@@ -170,7 +169,7 @@ class Machine:
                 pass
             case events.ValidationGathered():
                 self._validation = event.validation
-                self._last_news_s = self._notebook.now_s
+                self._resting.news()
             case events.OwnScored():
                 self._own_scored(event)
             case events.ModelTrained():
@@ -189,20 +188,25 @@ class Machine:
                 self._hearing.fetch_failed(event)
             case events.ReadingsArrived():
                 self._notebook.note(ReadingsReceived(event.sensor, event.accepted, event.rejected))
-                self._last_news_s = self._notebook.now_s
+                self._resting.news()
             case events.FileStored():
                 self._offering.stored(event)
                 if event.kind is events.FileKind.HASHLIST:
                     self._sharing.hashlist_stored()
             case events.StoreFailed():
                 self._store_failed(event)
+            case events.FilesReleased():
+                if self._offering.released(event):
+                    self._sharing.hashlist_released()
+            case events.ReleaseFailed():
+                self._offering.release_failed(event)
             case _:
                 self._slices_changed(event)
 
     def _start(self, event: events.Started) -> None:
         now_s = self._notebook.now_s
         rules = self._notebook.rules
-        self._last_news_s = now_s
+        self._resting.news()
         if event.recovering:
             self._notebook.change_core(recovering=True)
         self._recovers_until_s = now_s + RECOVERY_INTERVALS * rules.presence_interval_s
@@ -230,7 +234,7 @@ class Machine:
     def _recover(self) -> None:
         """End the silence: until now nothing was signed or trained, so that no number and no pass is used twice."""
         self._notebook.change_core(recovering=False, sequence=self._notebook.core.sequence + RECOVERY_GAP)
-        self._last_news_s = self._notebook.now_s
+        self._resting.news()
         self._sharing.overtaken()
         self._appear()
 
@@ -256,19 +260,19 @@ class Machine:
             case _:
                 raise AssertionError(event)  # pragma: no cover - the transition table knows every event
         if is_news:
-            self._last_news_s = self._notebook.now_s
+            self._resting.news()
 
     def _heard(self, heard: Import) -> None:
         if heard is Import.CLONE:
             self._notebook.order(Halt(CLONED))
             self._phase = Phase.STOPPED
         elif heard is Import.NEWS:
-            self._last_news_s = self._notebook.now_s
+            self._resting.news()
 
     def _store_failed(self, event: events.StoreFailed) -> None:
         self._notebook.note(Notice(f"cannot offer {event.kind} {event.digest[:8]} now, trying again: {event.reason}"))
         if event.kind in (events.FileKind.MODEL, events.FileKind.BOARD):
-            self._offering.store_failed(event.kind)
+            self._offering.store_failed(event)
         else:
             self._sharing.failed()
 
@@ -347,12 +351,10 @@ class Machine:
         """Choose the next work cycle, or rest (paper, section 4.3; architecture, section 5, points 3 and 4)."""
         self._cycle_began_s = self._notebook.now_s
         if self._notebook.core.recovering:
-            self._phase = Phase.WAITING
+            seconds = RECOVERY_INTERVALS * self._notebook.rules.presence_interval_s
+            self._phase = self._resting.wait(f"the state was lost: listening for {seconds:g} s for what others remember of it")
             return
-        if self._notebook.rules.role is Role.FEEDER:
-            self._settle()
-            return
-        if self._validation is None:
+        if self._notebook.rules.role is Role.FEEDER or self._validation is None:
             self._settle()
             return
         if self.own.validation != self._validation:
@@ -361,45 +363,30 @@ class Machine:
             return
         self._slices.drop_overused()
         can_train = self._slices.is_anything_queued()
-        better = self._folding.eligible(only_better=True)
+        better, eligible = self._folding.eligible()
         if can_train and better:
             can_train = self._notebook.chance() < self._notebook.rules.train_probability
         if can_train:
             self._begin_training()
         elif better:
-            self._begin_fold(Cycle.AVERAGE, Phase.AVERAGING)
-        elif self._folding.eligible(only_better=False):
-            self._begin_fold(Cycle.EXPLORE, Phase.EXPLORING)
+            self._begin_fold(Cycle.AVERAGE, Phase.AVERAGING, better)
+        elif eligible:
+            self._begin_fold(Cycle.EXPLORE, Phase.EXPLORING, eligible)
         else:
             self._settle()
 
     def _begin_training(self) -> None:
-        self._adoptions = 0
+        self._resting.work_begins()
         self._phase = Phase.TRAINING
         self._training = self._slices.begin()
         self._notebook.order(Train(self.own.model, tuple(queued.slice for queued in self._training), self._notebook.seed()))
 
-    def _begin_fold(self, kind: Cycle, phase: Phase) -> None:
-        self._adoptions = 0
+    def _begin_fold(self, kind: Cycle, phase: Phase, offers: list[Offer]) -> None:
+        self._resting.work_begins()
         self._phase = phase
-        self._folding.begin(kind, self._folding.eligible(only_better=kind is Cycle.AVERAGE))
+        self._folding.begin(kind, offers)
 
     def _settle(self) -> None:
-        """Rest; finish when nothing relevant has come for a while, after a look at the best model of all."""
-        rules = self._notebook.rules
-        is_waiting = rules.role is not Role.FEEDER and self._validation is None
-        is_quiet = self._notebook.now_s >= self._quiet_at_s
-        if self._phase is Phase.FINISHED:
-            if is_quiet:
-                return
-            self._adoptions = 0
-        self._phase = Phase.WAITING if is_waiting else Phase.IDLE
-        if not is_quiet or self._board.peers - 1 < rules.expect_peers:
-            return
-        offer = None if is_waiting or rules.role is Role.FEEDER else self._folding.adoptable(self._adoptions)
-        if offer is None:
-            self._phase = Phase.FINISHED
-            return
-        self._adoptions += 1
-        self._phase = Phase.ADOPTING
-        self._folding.begin_adoption(offer)
+        self._phase, offer = self._resting.settle(self._phase, has_rows=self._validation is not None)
+        if offer is not None:
+            self._folding.begin_adoption(offer)

@@ -80,7 +80,7 @@ class Charges(msgspec.Struct, frozen=True):
 
 
 class Offered(msgspec.Struct, frozen=True):
-    """A file that this peer offers; once superseded, it is released after a while."""
+    """A file that this peer offers; once superseded, it is released after a while, and the record stays until it is."""
 
     kind: FileKind
     digest: Digest

@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from learnae.machine.board import Board
-from learnae.machine.effects import Release, StoreHashlist, StoreSlices
+from learnae.machine.effects import StoreHashlist, StoreSlices
 from learnae.machine.fetching import Backoff
 from learnae.machine.memory import KnownSlice
 from learnae.machine.notebook import Notebook
@@ -17,7 +17,11 @@ SHARING: Final = "sharing"
 
 
 class Sharing:
-    """Orders one thing at a time, so that of two hashlists the later one is announced later; and again after a failure."""
+    """Orders one thing at a time, so that of two hashlists the later one is announced later; and again after a failure.
+
+    Attributes:
+        is_under_way: Slices or a hashlist are on their way to where others can fetch them.
+    """
 
     def __init__(self, notebook: Notebook, board: Board, slices: Slices, offering: Offering) -> None:
         self._notebook = notebook
@@ -25,7 +29,7 @@ class Sharing:
         self._slices = slices
         self._offering = offering
         self._backoff = Backoff(notebook.rules.retry_s)
-        self._is_under_way = False
+        self.is_under_way = False
         self._is_to_do = True
         self._is_hashlist_old = False
 
@@ -36,18 +40,18 @@ class Sharing:
     def pass_time(self) -> None:
         """Order what is not offered yet: slices first, then the hashlist."""
         is_due = self._backoff.is_due(SHARING, self._notebook.now_s)
-        if not self._notebook.rules.sharing or not self._is_to_do or self._is_under_way or not is_due:
+        if not self._notebook.rules.sharing or not self._is_to_do or self.is_under_way or not is_due:
             return
         own = self._slices.own()
         unshared = tuple((item.digest, item.evaluation) for item in own if not item.shared)
         shared = [item for item in own if item.shared]
-        self._is_under_way = self._is_to_do = True
+        self.is_under_way = self._is_to_do = True
         if unshared:
             self._notebook.order(StoreSlices(unshared))
         elif shared and not self._is_announced(len(shared)):
             self._notebook.order(StoreHashlist(_entries(shared)))
         else:
-            self._is_under_way = self._is_to_do = False
+            self.is_under_way = self._is_to_do = False
 
     def _is_announced(self, shared: int) -> bool:
         """Say whether the hashlist that others know of names all that is shared: after a crash only the board can tell."""
@@ -62,6 +66,7 @@ class Sharing:
             item = self._notebook.memory.slices.get(entry.digest)
             if item is None:
                 continue  # It was lost meanwhile, and will be cut again.
+            self._offering.slice_stored(entry.digest, entry.locators)
             self._is_hashlist_old = True
             self._slices.know(msgspec.structs.replace(item, locators=entry.locators, shared=True))
             if uses := self._board.own_uses(entry.digest):
@@ -74,12 +79,16 @@ class Sharing:
 
     def _succeeded(self) -> None:
         self._backoff.succeeded(SHARING)
-        self._is_under_way = False
+        self.is_under_way = False
 
     def failed(self) -> None:
         """Slices or the hashlist could not be offered: try again later."""
         self._backoff.failed(SHARING, self._notebook.now_s)
-        self._is_under_way = False
+        self.is_under_way = False
+
+    def hashlist_released(self) -> None:
+        """The current hashlist went with an earlier one that was the same: store it again."""
+        self._is_hashlist_old = self._is_to_do = True
 
     def overtaken(self) -> None:
         """The state was lost, and others may remember an own hashlist from before: say anew what holds."""
@@ -95,7 +104,7 @@ class Sharing:
             return
         for item in shared:
             self._slices.know(msgspec.structs.replace(item, locators=(), shared=False))
-            self._notebook.order(Release(item.locators))
+            self._offering.withdraw_slice(item.digest, item.locators)
         self._offering.withdraw_hashlist()
 
     def next_due_s(self, now_s: float) -> float | None:

@@ -11,8 +11,9 @@ from learnae.machine.events import CutSlice, FileKind
 from learnae.machine.fetching import Backoff
 from learnae.machine.memory import KnownSlice, QueuedPass, Uses
 from learnae.machine.notebook import Notebook
+from learnae.machine.passes import Passes
 from learnae.machine.rules import Rules
-from learnae.values.announcements import HashlistEntry, SliceUse
+from learnae.values.announcements import HashlistEntry, HashlistOffer, SliceUse
 from learnae.values.choices import Role
 from learnae.values.ids import Digest, PeerId
 from learnae.values.journal import Notice, SliceSkipped, SlicesQueued, SliceUsed
@@ -28,8 +29,14 @@ class Slices:
         self._notebook = notebook
         self._board = board
         self._backoff = Backoff(notebook.rules.retry_s)
-        self._fetching: set[Digest] = set()
+        self._fetching: set[tuple[FileKind, Digest]] = set()
         self._read_hashlists: set[Digest] = set()
+        self._passes = Passes(notebook)
+        self._to_check: dict[Digest, None] = dict.fromkeys(self._passes.slices())
+        """Slices that may have come to their threshold since the queue was last looked through."""
+        self._is_to_fetch = True
+        self._fetch_due_s: float | None = None
+        self._hashlists_seen: tuple[tuple[PeerId, HashlistOffer], ...] = ()
 
     @property
     def _rules(self) -> Rules:
@@ -51,6 +58,7 @@ class Slices:
 
     def know(self, item: KnownSlice) -> None:
         """Remember what is known of a slice."""
+        self._is_to_fetch = True
         self._notebook.put("slices", item.digest, item)
 
     def _queue_passes(self, digests: list[Digest], author: PeerId, *, evaluation: int) -> None:
@@ -58,8 +66,9 @@ class Slices:
         passes = 0
         if self._rules.role is not Role.FEEDER:
             for digest in digests:
+                self._to_check[digest] = None
                 for number in range(self._board.own_uses(digest) + 1, self._rules.passes + 1):
-                    self._notebook.put("queue", f"{digest}/{number}", QueuedPass(digest, number))
+                    self._passes.add(digest, number)
                     passes += 1
         if digests or evaluation:
             rows = sum(slices[digest].rows for digest in digests)
@@ -74,14 +83,22 @@ class Slices:
 
     def fetch(self) -> None:
         """Order what is missing and due: hashlists first, then their slices, up to ``max_fetches`` at once."""
-        if not self._rules.takes_slices:
+        if not self._rules.takes_slices or not self._may_anything_be_missing():
             return
+        self._is_to_fetch = False
+        self._hashlists_seen = self._board.hashlists()
+        self._fetch_due_s = self._backoff.next_due_s(self._notebook.now_s)
         self._forget_orphans()
         for fetch in self._missing():
             if len(self._fetching) >= self._rules.max_fetches:
                 return
-            self._fetching.add(fetch.digest)
+            self._fetching.add((fetch.kind, fetch.digest))
             self._notebook.order(fetch)
+
+    def _may_anything_be_missing(self) -> bool:
+        """Say whether there may be something to order that there was not before."""
+        is_due = self._fetch_due_s is not None and self._notebook.now_s >= self._fetch_due_s
+        return self._is_to_fetch or is_due or self._board.hashlists() is not self._hashlists_seen
 
     def _forget_orphans(self) -> None:
         """Forget missing slices whose author offers no hashlist any more, or does not count; others may offer them too."""
@@ -95,13 +112,13 @@ class Slices:
 
     def _missing(self) -> Iterator[Fetch]:
         for author, offer in self._board.hashlists():
-            if offer.digest not in self._read_hashlists and self._may_fetch(author, offer.digest):
+            if offer.digest not in self._read_hashlists and self._may_fetch(FileKind.HASHLIST, author, offer.digest):
                 yield Fetch(FileKind.HASHLIST, author, offer.digest, offer.locators)
         failed: list[Fetch] = []
         for item in self._notebook.memory.slices.values():
             if item.held or not self._backoff.is_due(item.author, self._notebook.now_s):
                 continue
-            if self._is_wanted(item) and self._may_fetch(item.author, item.digest):
+            if self._is_wanted(item) and self._may_fetch(FileKind.SLICE, item.author, item.digest):
                 fetch = Fetch(FileKind.SLICE, item.author, item.digest, item.locators)
                 if self._backoff.has_failed((item.author, item.digest)):
                     failed.append(fetch)
@@ -114,16 +131,16 @@ class Slices:
             return self._rules.role is Role.TRAINER
         return self._board.network_uses(item.digest) < self._rules.overuse_threshold
 
-    def _may_fetch(self, author: PeerId, digest: Digest) -> bool:
+    def _may_fetch(self, kind: FileKind, author: PeerId, digest: Digest) -> bool:
         is_due = self._backoff.is_due((author, digest), self._notebook.now_s)
-        return is_due and digest not in self._fetching and not self._board.is_refused(digest)
+        return is_due and (kind, digest) not in self._fetching and not self._board.is_refused(kind, digest)
 
     def hashlist_fetched(self, author: PeerId, digest: Digest, entries: tuple[HashlistEntry, ...]) -> bool:
         """Take a hashlist in; return whether it names slices that are new and wanted.
 
         One author's hashlists may name as many slices in all as it may have subjects; what is beyond that is ignored.
         """
-        self._done(author, digest)
+        self._done(FileKind.HASHLIST, author, digest)
         self._read_hashlists.add(digest)
         slices = self._notebook.memory.slices
         room = self._rules.limits.subjects_per_peer - sum(item.author == author for item in slices.values())
@@ -131,7 +148,7 @@ class Slices:
         for entry in entries:
             if entry.digest in slices:
                 self._meet_again(slices[entry.digest], entry, author)
-            elif room > 0 and not self._board.is_refused(entry.digest):
+            elif room > 0 and not self._board.is_refused(FileKind.SLICE, entry.digest):
                 room -= 1
                 item = KnownSlice(entry.digest, author, entry.rows, entry.evaluation, held=False, locators=entry.locators)
                 self.know(item)
@@ -160,7 +177,7 @@ class Slices:
 
     def slice_fetched(self, author: PeerId, digest: Digest, rows: int) -> None:
         """Take a foreign slice in: queue it, or validate on it."""
-        self._done(author, digest)
+        self._done(FileKind.SLICE, author, digest)
         item = self._notebook.memory.slices.get(digest)
         if item is None:
             self._notebook.order(ForgetSlice(digest))  # It was forgotten while it was on its way.
@@ -185,46 +202,46 @@ class Slices:
         if self._rules.role is Role.TRAINER and held:
             self._notebook.order(GatherValidation(tuple(held)))
 
-    def fetch_failed(self, author: PeerId, digest: Digest) -> None:
+    def fetch_failed(self, kind: FileKind, author: PeerId, digest: Digest) -> None:
         """Try again later; the same from another author at once."""
-        self._fetching.discard(digest)
+        self._fetching.discard((kind, digest))
+        self._is_to_fetch = True
         self._backoff.failed((author, digest), self._notebook.now_s)
-        if digest in self._notebook.memory.slices:
+        if kind is FileKind.SLICE:
             self._backoff.failed(author, self._notebook.now_s)
 
-    def content_refused(self, author: PeerId, digest: Digest) -> None:
+    def content_refused(self, kind: FileKind, author: PeerId, digest: Digest) -> None:
         """Never try again; whoever signed it was charged."""
-        self._done(author, digest)
-        if digest in self._notebook.memory.slices:
+        self._done(kind, author, digest)
+        if kind is FileKind.SLICE and digest in self._notebook.memory.slices:
             self._notebook.remove("slices", digest)
             self._drop_passes(digest)
 
-    def _done(self, author: PeerId, digest: Digest) -> None:
-        self._fetching.discard(digest)
+    def _done(self, kind: FileKind, author: PeerId, digest: Digest) -> None:
+        self._fetching.discard((kind, digest))
+        self._is_to_fetch = True
         self._backoff.succeeded((author, digest))
 
     def _drop_passes(self, digest: Digest) -> None:
         for number in range(1, self._rules.passes + 1):
-            if f"{digest}/{number}" in self._notebook.memory.queue:
-                self._notebook.remove("queue", f"{digest}/{number}")
+            self._passes.drop(digest, number)
 
     def recall(self, digest: Digest) -> None:
         """Drop passes that were begun before the state was lost, as others remember: each is one use, and was counted."""
         begun = self._notebook.memory.uses.get(digest, Uses(0)).begun
         for number in range(begun + 1, min(self._board.own_uses(digest), self._rules.passes) + 1):
-            if f"{digest}/{number}" in self._notebook.memory.queue:
-                self._notebook.remove("queue", f"{digest}/{number}")
+            self._passes.drop(digest, number)
 
     def drop_overused(self) -> None:
         """Drop passes that may not begin any more, because their slice is known to be at its threshold."""
-        queue = self._notebook.memory.queue
-        for digest in dict.fromkeys(queued.slice for queued in queue.values()):
-            uses = self._board.network_uses(digest)
+        to_check = dict.fromkeys((*self._to_check, *self._board.take_more_used()))
+        self._to_check = {}
+        for digest in to_check:
+            uses = self._board.network_uses(digest) if self._passes.is_queued(digest) else 0
             if uses < self._rules.overuse_threshold:
                 continue
             for number in range(self._board.own_uses(digest) + 1, self._rules.passes + 1):
-                if queue.get(f"{digest}/{number}") is not None:
-                    self._notebook.remove("queue", f"{digest}/{number}")
+                if self._passes.drop(digest, number):
                     self._notebook.note(SliceSkipped(digest, uses))
             self._forget_if_done(digest)
 
@@ -237,22 +254,17 @@ class Slices:
 
         Random, so that peers that learn of the same slices at the same time do not all begin with the same one.
         """
-        chosen: list[QueuedPass] = []
-        left = sorted(self._notebook.memory.queue.values(), key=lambda queued: (queued.number, queued.slice))
-        while left and len(chosen) < self._rules.slices_per_cycle:
-            lowest = [queued for queued in left if queued.number == left[0].number]
-            queued = lowest[self._notebook.draw(len(lowest))]
-            chosen.append(queued)
-            left = [other for other in left if other.slice != queued.slice]
+        chosen = self._passes.choose(self._rules.slices_per_cycle)
         for queued in chosen:
             self._count_use(queued)
-        return tuple(chosen)
+        return chosen
 
     def _count_use(self, queued: QueuedPass) -> None:
         """Count a pass as begun; one that a crash interrupted was counted already."""
         if self._board.own_uses(queued.slice) >= queued.number:
             return
         self._notebook.put("uses", queued.slice, Uses(queued.number))
+        self._to_check[queued.slice] = None
         item = self._notebook.memory.slices[queued.slice]
         if self._rules.sharing and (item.shared or not self._is_own(item)):
             self._board.announce(SliceUse(queued.slice, queued.number))
@@ -261,9 +273,7 @@ class Slices:
     def complete(self, passes: tuple[QueuedPass, ...]) -> None:
         """Take passes off the queue."""
         for queued in passes:
-            key = f"{queued.slice}/{queued.number}"
-            if key in self._notebook.memory.queue:
-                self._notebook.remove("queue", key)
+            self._passes.drop(queued.slice, queued.number)
             self._forget_if_done(queued.slice)
 
     def lose(self, lost: tuple[Digest, ...]) -> None:
@@ -285,8 +295,9 @@ class Slices:
 
     def _forget_if_done(self, digest: Digest) -> None:
         item = self._notebook.memory.slices.get(digest)
-        queued = any(queued.slice == digest for queued in self._notebook.memory.queue.values())
-        if item is not None and item.held and not queued and not item.evaluation and not self._is_own(item):
+        if item is None or not item.held or item.evaluation or self._is_own(item):
+            return
+        if not self._passes.is_queued(digest):
             self._notebook.order(ForgetSlice(digest))
 
     def next_due_s(self, now_s: float) -> float | None:

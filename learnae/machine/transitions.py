@@ -27,6 +27,8 @@ NEWS: Final[tuple[type, ...]] = (
     events.SlicesStored,
     events.FileStored,
     events.StoreFailed,
+    events.FilesReleased,
+    events.ReleaseFailed,
     events.Heard,
     events.BoardFetched,
     events.HashlistFetched,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 import numpy as np
@@ -93,7 +94,7 @@ class Ingestion:
             except WorldError:
                 continue
             if packet.readings or packet.ended:
-                taken = self._take(key, state, packet)
+                taken = await pace.decode(partial(self._take, key, state, packet))
                 self._states[key] = taken.state
                 yield taken
 

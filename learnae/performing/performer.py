@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, TypeVar
 
 from learnae.codec.boards import decode_board, encode_board
@@ -41,6 +42,16 @@ class Pace(Protocol):
 
         Raises:
             UnavailableError: It took too long.
+        """
+
+    async def first(self, attempts: Sequence[Callable[[], Awaitable[T]]]) -> T:
+        """Make attempts one after the other until one succeeds; all together take no longer than one may in ``within``.
+
+        Args:
+            attempts: At least one. One that hangs leaves time to those after it.
+
+        Raises:
+            WorldError: The last one's, or that it took too long.
         """
 
 
@@ -116,10 +127,9 @@ class Performer:
             case effects.StoreModel() | effects.StoreSlices() | effects.StoreHashlist() | effects.StoreBoard():
                 return await self._store(effect)
             case effects.Release(locators=locators):
-                await self._release(locators)
-                return None
+                return await self._release(locators)
             case effects.ForgetSlice(slice=digest):
-                self._shelf.drop(digest)
+                await self._pace.decode(lambda: self._shelf.drop(digest))
                 return None
             case effects.KeepOnly(model=model):
                 self._workshop.keep_only(model)
@@ -131,7 +141,7 @@ class Performer:
         message = encode_message(signed, self._session.seal)
         subject = signed.announcement.subject
         try:
-            await self._transport.publish(self._session.seal.slot(self._session.peer, subject), message)
+            await self._pace.within(self._transport.publish(self._session.seal.slot(self._session.peer, subject), message))
         except WorldError as exc:
             # Nothing is lost: the board carries it, and presence repeats that.
             self._note(Notice(f"cannot announce now: {exc}"))
@@ -202,18 +212,15 @@ class Performer:
         Raises:
             WorldError: It cannot be had now.
         """
-        seal = self._session.seal
-        failure: WorldError = NotFoundError(f"no storage here reads {', '.join(locators)}")
-        for locator in locators:
-            storage = self._storages.get(locator.partition(":")[0])
-            if storage is None:
-                continue
-            try:
-                data = await self._pace.within(storage.get(locator, max_bytes=self._most_bytes(kind) + seal.overhead))
-                return await self._pace.decode(lambda data=data: self._opened(kind, digest, data))  # type: ignore[misc]
-            except WorldError as exc:
-                failure = exc
-        raise failure
+        found = [(self._storages.get(locator.partition(":")[0]), locator) for locator in locators]
+        attempts = [partial(self._get_from, storage, locator, kind, digest) for storage, locator in found if storage is not None]
+        if not attempts:
+            raise NotFoundError(f"no storage here reads {', '.join(locators)}")
+        return await self._pace.first(attempts)
+
+    async def _get_from(self, storage: Storage, locator: Locator, kind: FileKind, digest: Digest) -> bytes:
+        data = await storage.get(locator, max_bytes=self._most_bytes(kind) + self._session.seal.overhead)
+        return await self._pace.decode(lambda: self._opened(kind, digest, data))
 
     def _opened(self, kind: FileKind, digest: Digest, data: bytes) -> bytes:
         try:
@@ -245,21 +252,23 @@ class Performer:
                 return await self._store_slices(slices)
             case effects.StoreModel(model=model):
                 try:
-                    data = await self._pace.decode(lambda: self._workshop.encoded(model))
+                    data = self._workshop.encoded(model)
                 except UsageError:
                     return None  # The own model changed meanwhile; the next order is on its way.
                 return await self._put(FileKind.MODEL, data)
             case effects.StoreHashlist(entries=entries):
-                return await self._put(FileKind.HASHLIST, encode_hashlist(Hashlist(PROTOCOL, self._session.id, entries)))
+                hashlist = Hashlist(PROTOCOL, self._session.id, entries)
+                return await self._put(FileKind.HASHLIST, await self._pace.decode(lambda: encode_hashlist(hashlist)))
             case effects.StoreBoard(entries=signed):
                 return await self._put(FileKind.BOARD, await self._pace.decode(lambda: encode_board(signed)))
 
     async def _put(self, kind: FileKind, data: bytes) -> events.FileStored | events.StoreFailed:
-        digest = self._session.seal.digest(data)
+        seal = self._session.seal
+        digest = await self._pace.decode(lambda: seal.digest(data))
         if len(data) > self._most_bytes(kind):
             # Nobody would fetch it.
             return events.StoreFailed(kind, digest, f"{len(data)} bytes, where the session allows {self._most_bytes(kind)}")
-        sealed = await self._pace.decode(lambda: self._session.seal.seal(data, kind))
+        sealed = await self._pace.decode(lambda: seal.seal(data, kind))
         try:
             locator = await self._pace.within(self._storage.put(sealed))
         except (WorldError, UsageError) as exc:
@@ -272,8 +281,7 @@ class Performer:
         failed = events.StoreFailed(FileKind.SLICE, slices[0][0], "none of the dataslices is on the shelf")
         for digest, evaluation in slices:
             try:
-                data = self._shelf.get(digest)
-                rows = len(decode_slice(data, self._session.manifest))
+                data, rows = await self._pace.decode(partial(self._held, digest))
             except (NotFoundError, BadContentError) as exc:
                 self._note(Notice(str(exc)))
                 continue
@@ -286,11 +294,22 @@ class Performer:
             return events.SlicesStored(tuple(entries))
         return failed
 
-    async def _release(self, locators: Sequence[Locator]) -> None:
+    def _held(self, digest: Digest) -> tuple[bytes, int]:
+        data = self._shelf.get(digest)
+        return data, len(decode_slice(data, self._session.manifest))
+
+    async def _release(self, locators: tuple[Locator, ...]) -> events.FilesReleased | events.ReleaseFailed:
+        failures: list[str] = []
         for locator in locators:
-            storage = self._storages.get(locator.partition(":")[0])
-            if storage is not None:
-                try:
-                    await self._pace.within(storage.release(locator))
-                except WorldError as exc:
-                    self._note(Notice(f"cannot release {locator} now; it stays where it is: {exc}"))
+            scheme = locator.partition(":")[0]
+            storage = self._storages.get(scheme)
+            if storage is None:
+                failures.append(f"no storage named {scheme!r} is set up here")
+                continue
+            try:
+                await self._pace.within(storage.release(locator))
+            except WorldError as exc:
+                failures.append(str(exc))
+        if failures:
+            return events.ReleaseFailed(locators, "; ".join(failures))
+        return events.FilesReleased(locators)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,6 +47,7 @@ def cut_rows(
     known: tuple[KnownSlice, ...],
     spool: Path,
     with_evaluation: bool,
+    go_on: Callable[[], None] = lambda: None,
 ) -> CutRows:
     """Put what is new in a peer's rows on the shelf.
 
@@ -58,6 +59,7 @@ def cut_rows(
         known: Own slices that were cut at earlier starts.
         spool: A folder for temporary files.
         with_evaluation: Also cut the validation rows into evaluation slices, because the peer shares.
+        go_on: Called before every chunk and every slice; what it raises ends the work half-way, which leaves no damage.
 
     Raises:
         DataError: No rows for training or validation.
@@ -65,14 +67,20 @@ def cut_rows(
     """
     cut_slices: list[CutSlice] = []
 
+    def watched() -> Iterator[NDArray[np.float32]]:
+        for chunk in chunks:
+            go_on()
+            yield chunk
+
     def put(raw: NDArray[np.float32], *, evaluation: bool) -> None:
+        go_on()
         data = encode_slice(raw)
         digest = seal.digest(data)
         shelf.put(digest, data)
         cut_slices.append(CutSlice(digest, len(raw), evaluation))
 
     training = (item for item in known if not item.evaluation)
-    with split_and_cut(chunks, manifest, spool=spool, known=_on_shelf(training, shelf, manifest)) as assigned:
+    with split_and_cut(watched(), manifest, spool=spool, known=_on_shelf(training, shelf, manifest)) as assigned:
         for raw in assigned.slices:
             put(raw, evaluation=False)
     if with_evaluation:

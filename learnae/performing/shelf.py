@@ -8,7 +8,8 @@ from typing import Protocol
 
 from learnae.codec.files import sync_folder
 from learnae.errors import NotFoundError, StateError
-from learnae.values.ids import Digest
+from learnae.machine.memory import Memory
+from learnae.values.ids import Digest, PeerId
 
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 
@@ -31,10 +32,39 @@ class Shelf(Protocol):
         """
 
     def drop(self, digest: Digest) -> None:
-        """Forget it; idempotent."""
+        """Forget it; idempotent.
+
+        Raises:
+            StateError: It cannot be removed.
+        """
 
     def digests(self) -> Iterator[Digest]:
-        """Name what is there, in no particular order."""
+        """Name what is there, in no particular order.
+
+        Raises:
+            StateError: It cannot be listed.
+        """
+
+
+def sweep(shelf: Shelf, memory: Memory, own: PeerId) -> None:
+    """Drop what nobody needs: slices of which nothing is known, and foreign ones that are done with.
+
+    A crash leaves both: the one between a slice and its record, the other between a record and the slice's removal.
+
+    Args:
+        shelf: To be swept.
+        memory: What the peer remembers.
+        own: The own id.
+
+    Raises:
+        StateError: Something cannot be removed.
+    """
+    queued = {each.slice for each in memory.queue.values()}
+    for digest in shelf.digests():
+        item = memory.slices.get(digest)
+        is_needed = item is not None and item.held and (item.author == own or item.evaluation or digest in queued)
+        if not is_needed:
+            shelf.drop(digest)
 
 
 class MemoryShelf:
@@ -103,8 +133,16 @@ class FolderShelf:
 
     def drop(self, digest: Digest) -> None:
         """Forget it."""
-        (self._folder / digest).unlink(missing_ok=True)
+        path = self._folder / digest
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as exc:
+            raise StateError(f"{path}: cannot be removed: {exc.strerror}") from exc
 
     def digests(self) -> Iterator[Digest]:
         """Name what is there."""
-        return (Digest(path.name) for path in self._folder.iterdir() if _DIGEST.match(path.name))
+        try:
+            names = [path.name for path in self._folder.iterdir()]
+        except OSError as exc:
+            raise StateError(f"{self._folder}: cannot be listed: {exc.strerror}") from exc
+        return (Digest(name) for name in names if _DIGEST.match(name))

@@ -31,6 +31,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class _Model:
+    """A model at hand, and its canonical bytes: encoded once, in the workshop, so that making it durable only writes."""
+
+    weights: Weights
+    encoded: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Judged:
     """A model and its score on the validation rows of that digest."""
 
@@ -63,8 +71,9 @@ class Workshop:
         self._shelf = shelf
         self._epochs = epochs
         self._batch_size = batch_size
-        self._models: dict[Digest, Weights] = {}
+        self._models: dict[Digest, _Model] = {}
         self._optimiser: Weights | None = None
+        self._encoded_optimiser: bytes | None = None
         self._validation: tuple[Digest, Rows] | None = None
 
     def start(self) -> Digest:
@@ -81,7 +90,7 @@ class Workshop:
                 f"{self._manifest.initial[:16]}: this is another model, or another version of it"
             )
         digest = self._seal.digest(encoded)
-        self._models[digest] = weights
+        self._models[digest] = _Model(weights, encoded)
         return digest
 
     def resume(self, own: OwnModel) -> None:
@@ -93,25 +102,32 @@ class Workshop:
         if self._seal.digest(own.weights) != own.model:
             raise DamagedError("the stored model is not what its digest says")
         try:
-            self._models[own.model] = decode_weights(own.weights, self._manifest)
+            self._models[own.model] = _Model(decode_weights(own.weights, self._manifest), own.weights)
             self._optimiser = decode_arrays(own.optimiser) if own.optimiser is not None else None
+            self._encoded_optimiser = own.optimiser
         except BadContentError as exc:
             raise DamagedError(f"the stored model does not fit the manifest: {exc}") from exc
 
     def encoded(self, model: Digest) -> bytes:
-        """Return the canonical bytes of a model at hand."""
-        return encode_weights(self._weights(model))
+        """Return the canonical bytes of a model at hand.
+
+        Raises:
+            UsageError: It is not at hand.
+        """
+        return self._at_hand(model).encoded
 
     def own_model(self, model: Digest) -> OwnModel:
-        """Return a model at hand as it is to be made durable."""
-        optimiser = encode_arrays(self._optimiser) if self._optimiser is not None else None
-        return OwnModel(model, self.encoded(model), optimiser)
+        """Return a model at hand as it is to be made durable; nothing is computed for it."""
+        return OwnModel(model, self.encoded(model), self._encoded_optimiser)
 
     def keep_only(self, model: Digest) -> None:
         """Let all models at hand go but one."""
-        self._models = {model: self._weights(model)}
+        self._models = {model: self._at_hand(model)}
 
     def _weights(self, model: Digest) -> Weights:
+        return self._at_hand(model).weights
+
+    def _at_hand(self, model: Digest) -> _Model:
         try:
             return self._models[model]
         except KeyError as exc:
@@ -170,6 +186,7 @@ class Workshop:
         if bad is not None:
             raise DivergedError(f"the weights diverged: {bad} is not finite; lower --learning-rate")
         self._optimiser = trained.optimiser_state
+        self._encoded_optimiser = encode_arrays(trained.optimiser_state)
         return self._judge(self._keep(trained.weights))
 
     def fold(self, base: Digest, remote: bytes, share: float) -> Judged:
@@ -186,11 +203,12 @@ class Workshop:
         theirs = decode_weights(remote, self._manifest)
         if share == 1.0:
             digest = self._seal.digest(remote)
-            self._models[digest] = theirs
+            self._models[digest] = _Model(theirs, remote)
             return self._judge(digest)
         return self._judge(self._keep(average(self._weights(base), theirs, share)))
 
     def _keep(self, weights: Weights) -> Digest:
-        digest = self._seal.digest(encode_weights(weights))
-        self._models[digest] = weights
+        encoded = encode_weights(weights)
+        digest = self._seal.digest(encoded)
+        self._models[digest] = _Model(weights, encoded)
         return digest

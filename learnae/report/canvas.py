@@ -59,7 +59,7 @@ def paper(width: float, height: float) -> Figure:
     """
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - an extra, and slow to import
-        from matplotlib.figure import Figure  # noqa: PLC0415
+        from matplotlib.figure import Figure  # noqa: PLC0415 - the same
     except ImportError as exc:
         raise ConfigError("figures need Matplotlib, which is not installed; type: pip install 'learnae[figures]'") from exc
     figure = Figure(figsize=(width, height), dpi=DOTS_PER_INCH, facecolor="white")

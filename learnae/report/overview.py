@@ -113,7 +113,7 @@ def _name_rows(ax: Axes, shown: Sequence[History], *, coloured: bool) -> None:
 
 def _draw_timeline(ax: Axes, shown: Sequence[History], histories: Sequence[History], unit: tuple[float, str]) -> None:
     from matplotlib.lines import Line2D  # noqa: PLC0415 - an extra
-    from matplotlib.patches import Patch  # noqa: PLC0415
+    from matplotlib.patches import Patch  # noqa: PLC0415 - the same
 
     start, used, restarted = origin(histories), set(), False
     ax.set_xlim(0.0, max(extent(histories), 1e-6) / unit[0])
@@ -137,7 +137,7 @@ def _draw_timeline(ax: Axes, shown: Sequence[History], histories: Sequence[Histo
 
 def _draw_attempts(ax: Axes, peers: Sequence[PeerSummary]) -> None:
     from matplotlib.patches import Patch  # noqa: PLC0415 - an extra
-    from matplotlib.ticker import MaxNLocator  # noqa: PLC0415
+    from matplotlib.ticker import MaxNLocator  # noqa: PLC0415 - the same
 
     kinds = (Cycle.AVERAGE, Cycle.EXPLORE, Cycle.ADOPT)
     counts = [[peer.averaging, peer.exploring, peer.adopting] for peer in peers]
@@ -164,7 +164,7 @@ def _draw_attempts(ax: Axes, peers: Sequence[PeerSummary]) -> None:
 
 def _draw_bytes(ax: Axes, peers: Sequence[PeerSummary]) -> None:
     from matplotlib.patches import Patch  # noqa: PLC0415 - an extra
-    from matplotlib.ticker import MaxNLocator  # noqa: PLC0415
+    from matplotlib.ticker import MaxNLocator  # noqa: PLC0415 - the same
 
     most = max((peer.sent_bytes for peer in peers), default=0)
     size, sign = byte_unit(most)

@@ -85,8 +85,8 @@ def as_table(summary: Summary, *, width: int | None = None) -> Table:
             the accuracy never. Without it all columns are there.
     """
     from rich import box  # noqa: PLC0415 - rich is slow to import, and only the terminal needs it
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415 - the same
+    from rich.text import Text  # noqa: PLC0415 - the same
 
     columns, rows = _fitting(*_cells(summary), width)
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)

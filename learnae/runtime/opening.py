@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,13 +15,14 @@ from learnae.errors import ConfigError
 from learnae.interfaces.framework import ModelFramework
 from learnae.interfaces.provider import Capability, Context, OptionValue
 from learnae.interfaces.sensors import SensorSource
-from learnae.interfaces.storage import Storage
-from learnae.interfaces.transport import Transport
+from learnae.performing.ledgers import Ledgers
 from learnae.performing.opening import is_sharing
 from learnae.plugins.facade import Plugins
+from learnae.runtime.closing import close_provider
 from learnae.runtime.state import StateFolder
 from learnae.values.choices import Role
 from learnae.values.ids import PeerId, SessionId
+from learnae.values.journal import AnyFact
 from learnae.values.manifest import Custom, Manifest
 
 
@@ -37,9 +39,8 @@ class Terms:
 class Providers:
     """The opened capabilities of a peer; sensor sources by name."""
 
-    transport: Transport
-    storages: tuple[Storage, ...]
     framework: ModelFramework
+    ledgers: Ledgers
     sensors: tuple[tuple[str, SensorSource], ...]
 
 
@@ -130,8 +131,26 @@ def storage_name(settings: PeerSettings, plugins: Plugins) -> str:
     return settings.network.storage or plugins.storage_for(settings.network.transport)
 
 
-def open_providers(settings: PeerSettings, terms: Terms, peer: PeerId, state: StateFolder, plugins: Plugins) -> Providers:
+def open_providers(
+    settings: PeerSettings,
+    terms: Terms,
+    peer: PeerId,
+    state: StateFolder,
+    plugins: Plugins,
+    *,
+    stack: AsyncExitStack,
+    note: Callable[[AnyFact], None],
+) -> Providers:
     """Open what the settings name.
+
+    Args:
+        settings: What the operator chose.
+        terms: The session's.
+        peer: The own id.
+        state: Has folders for the providers.
+        plugins: What is installed.
+        stack: Closes whatever was opened, also where something else could not be.
+        note: Is told what could not be closed.
 
     Raises:
         ProviderError: It is not installed, or cannot be opened.
@@ -143,11 +162,19 @@ def open_providers(settings: PeerSettings, terms: Terms, peer: PeerId, state: St
     def context(name: str) -> Context:
         return context_for(settings, terms, peer, state.folder(f"plugin-{name}"), name)
 
-    storage = storage_name(settings, plugins)
-    framework = settings.training.framework
-    return Providers(
-        framework=plugins.open(Capability.FRAMEWORK, framework, context(framework)),
-        transport=plugins.open(Capability.TRANSPORT, network.transport, context(network.transport)),
-        storages=(plugins.open(Capability.STORAGE, storage, context(storage)),),
-        sensors=tuple((name, plugins.open(Capability.SENSORS, name, context(name))) for name in network.sensors),
-    )
+    def closing(name: str, aclose: Callable[[], Awaitable[None]]) -> None:
+        stack.push_async_callback(close_provider, name, aclose, note)
+
+    framework = plugins.open(Capability.FRAMEWORK, settings.training.framework, context(settings.training.framework))
+    transport = plugins.open(Capability.TRANSPORT, network.transport, context(network.transport))
+    closing(f"transport {network.transport}", transport.aclose)
+    name = storage_name(settings, plugins)
+    storage = plugins.open(Capability.STORAGE, name, context(name))
+    closing(f"storage {name}", storage.aclose)
+    sensors: list[tuple[str, SensorSource]] = []
+    for each in network.sensors:
+        source = plugins.open(Capability.SENSORS, each, context(each))
+        closing(f"source of sensors {each}", source.aclose)
+        sensors.append((each, source))
+    ledgers = Ledgers(transport=transport, storages=(storage,), transport_name=network.transport, storage_name=name)
+    return Providers(framework, ledgers, tuple(sensors))

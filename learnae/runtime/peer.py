@@ -5,28 +5,33 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from learnae.codec.messages import decode_message
-from learnae.errors import ForgedError, UnavailableError, WorldError
-from learnae.interfaces.storage import Storage
-from learnae.interfaces.transport import Transport
+from learnae.errors import ForgedError, WorldError
 from learnae.machine import effects, events
-from learnae.machine.machine import Machine
-from learnae.performing.core import PeerCore
+from learnae.machine.events import FileKind
+from learnae.performing.assembling import Assembled
 from learnae.performing.ingestion import Ingestion
-from learnae.performing.performer import Performer, Session
+from learnae.performing.ledgers import Ledgers
 from learnae.performing.store import SensorState
+from learnae.runtime.ignoring import IgnoredMessages
+from learnae.runtime.latest import Latest
 from learnae.runtime.pace import ThreadPace
 from learnae.values.choices import Phase
 from learnae.values.ids import Digest, PeerId, SensorId, SessionId
-from learnae.values.journal import AnyFact, MessageIgnored, Notice, PeerStopped
+from learnae.values.journal import AnyFact, Notice, PeerStopped
 from learnae.values.scores import Score
 
 LEAVING_TIMEOUT_S = 5.0
 """How long a stopping peer waits for its last announcements to be taken."""
+
+POLL_INTERVAL_S = 1.0
+"""How often sensors are looked at, and how long to wait before listening again after a failure."""
+
+MOST_ARRIVED = 1_024
+"""How many events may wait to be taken in; whoever has more waits."""
 
 MOST_HEARD = 256
 """How many announcements may wait to be taken in: a flood of them waits on the ledger, and costs no memory here."""
@@ -55,11 +60,15 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class _Arrived:
-    """An event on the queue, with sensors' states that become durable with it; ``None`` for the announcements that were heard."""
+    """An event on the queue, with sensors' states that become durable with it; ``None`` for the announcements that were heard.
+
+    ``has_room``: it takes one of the places on the queue, which is free again once it was taken off.
+    """
 
     event: events.Event | None
     sensors: tuple[tuple[SensorId, SensorState], ...] = ()
     taken: asyncio.Event | None = None
+    has_room: bool = True
 
 
 class Peer:
@@ -67,34 +76,39 @@ class Peer:
 
     def __init__(
         self,
-        session: Session,
-        *,
-        machine: Machine,
-        core: PeerCore,
-        performer: Performer,
+        assembled: Assembled,
+        ledgers: Ledgers,
         pace: ThreadPace,
-        transport: Transport,
-        storages: tuple[Storage, ...],
-        ingestions: tuple[Ingestion, ...],
+        ingestions: tuple[Ingestion, ...] = (),
+        *,
         note: Callable[[AnyFact], None],
-        stop_when_converged: bool,
-        poll_interval_s: float,
     ) -> None:
-        self._session = session
-        self._machine = machine
-        self._core = core
-        self._performer = performer
+        """Make a peer.
+
+        Args:
+            assembled: Its parts.
+            ledgers: Where messages come from; whoever opened them closes them.
+            pace: How it waits; closed at the end of ``run``.
+            ingestions: Of the sensors to read.
+            note: Writes a fact to the journal.
+        """
+        self._session = assembled.session
+        self._machine = assembled.machine
+        self._core = assembled.core
+        self._performer = assembled.performer
         self._pace = pace
-        self._transport = transport
-        self._storages = storages
+        self._transport = ledgers.transport
         self._ingestions = ingestions
         self._note = note
-        self._stop_when_converged = stop_when_converged
-        self._poll_interval_s = poll_interval_s
+        self._ignored = IgnoredMessages(note, time.monotonic)
+        self._stop_when_converged = assembled.settings.peer.until == "converged"
+        # Orders' answers wait for room on the queue; a stop and a failure never do.
         self._arrived: asyncio.Queue[_Arrived | BaseException] = asyncio.Queue()
+        self._room = asyncio.Semaphore(MOST_ARRIVED)
         self._heard: list[events.Heard] = []
         self._taken = asyncio.Event()
-        self._outbox: asyncio.Queue[effects.Announce] = asyncio.Queue()
+        self._outbox: Latest[str, effects.Announce] = Latest()
+        self._models: Latest[FileKind, effects.StoreModel] = Latest()
         self._tasks: set[asyncio.Task[None]] = set()
         self._reason = "asked to"
         self._is_stopping = False
@@ -104,7 +118,11 @@ class Peer:
         if not self._is_stopping:
             self._is_stopping = True
             self._reason = reason
-            self._arrived.put_nowait(_Arrived(events.StopRequested(reason)))
+            self._arrived.put_nowait(_Arrived(events.StopRequested(reason), has_room=False))
+
+    def hurry(self) -> None:
+        """Leave without waiting for last announcements and for a training step under way; call it in the event loop."""
+        self._pace.hurry()
 
     async def run(self, first: tuple[events.Event, ...]) -> Outcome:
         """Run until stopped.
@@ -117,9 +135,10 @@ class Peer:
             HaltedError: Another process signs with this peer's key.
         """
         for event in first:
-            self._arrived.put_nowait(_Arrived(event))
+            self._arrived.put_nowait(_Arrived(event, has_room=False))
         self._spawn(self._listen())
-        self._spawn(self._send())
+        self._spawn(self._send(self._outbox))
+        self._spawn(self._send(self._models))
         for ingestion in self._ingestions:
             self._spawn(self._ingest(ingestion))
         try:
@@ -128,7 +147,8 @@ class Peer:
             await self._leave()
         finally:
             await self._cancel()
-            self._pace.close()
+            self._ignored.sum_up()
+            await self._pace.aclose()
         outcome = Outcome(
             self._reason,
             self._session.peer,
@@ -144,6 +164,8 @@ class Peer:
         arrived = await self._next()
         if isinstance(arrived, BaseException):
             raise arrived
+        if arrived.has_room:
+            self._room.release()
         if arrived.event is None:
             heard, self._heard = self._heard, []
             self._taken.set()
@@ -154,8 +176,10 @@ class Peer:
             arrived.taken.set()
         for order in orders:
             match order:
-                case effects.Announce():
-                    self._outbox.put_nowait(order)
+                case effects.Announce(signed=signed):
+                    self._outbox.put(signed.announcement.subject, order)
+                case effects.StoreModel():
+                    self._models.put(FileKind.MODEL, order)
                 case effects.KeepOnly():
                     await self._performer.perform(order)
                 case _:
@@ -170,7 +194,7 @@ class Peer:
             async with asyncio.timeout(None if due_s is None else due_s - now_s):
                 return await self._arrived.get()
         except TimeoutError:
-            return _Arrived(events.TimePassed())
+            return _Arrived(events.TimePassed(), has_room=False)
 
     def _spawn(self, job: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(job)
@@ -186,35 +210,43 @@ class Peer:
     async def _perform(self, order: effects.Effect) -> None:
         event = await self._performer.perform(order)
         if event is not None:
-            self._arrived.put_nowait(_Arrived(event))
+            await self._arrive(_Arrived(event))
 
-    async def _send(self) -> None:
-        """Announce one after the other, so that of two on one subject the later one comes later."""
+    async def _arrive(self, arrived: _Arrived) -> None:
+        await self._room.acquire()
+        self._arrived.put_nowait(arrived)
+
+    async def _send(self, orders: Latest[Any, effects.Announce] | Latest[Any, effects.StoreModel]) -> None:
+        """Carry orders out one after the other, so that of two on one subject the later one comes later.
+
+        One that is overtaken while it waits is never carried out: only the latest matters to anybody.
+        """
         while True:
-            order = await self._outbox.get()
+            order = await orders.take()
             try:
-                await self._performer.perform(order)
+                await self._perform(order)
             finally:
-                self._outbox.task_done()
+                orders.done()
 
     async def _listen(self) -> None:
         manifest = self._session.manifest
         while True:
             try:
                 message = await self._transport.receive()
-            except UnavailableError as exc:
+            except WorldError as exc:
                 self._note(Notice(f"cannot listen now: {exc}"))
-                await asyncio.sleep(self._poll_interval_s)
+                await asyncio.sleep(POLL_INTERVAL_S)
                 continue
+            self._ignored.pass_time()
             try:
                 signed = decode_message(message, self._session.seal, session=self._session.id, limits=manifest.limits)
             except ForgedError as exc:
-                self._note(MessageIgnored(str(exc), len(message)))
+                self._ignored.add(str(exc), len(message))
                 continue
             self._heard.append(events.Heard(signed))
             if len(self._heard) == 1:
                 self._taken.clear()
-                self._arrived.put_nowait(_Arrived(None))
+                await self._arrive(_Arrived(None))
             elif len(self._heard) >= MOST_HEARD:
                 await self._taken.wait()
 
@@ -225,25 +257,26 @@ class Peer:
                     if taken.notice:
                         self._note(Notice(taken.notice))
                     done = asyncio.Event()
-                    self._arrived.put_nowait(_Arrived(taken.events[0], ((taken.sensor, taken.state),), done))
+                    await self._arrive(_Arrived(taken.events[0], ((taken.sensor, taken.state),), done))
                     for event in taken.events[1:]:
-                        self._arrived.put_nowait(_Arrived(event))
+                        await self._arrive(_Arrived(event))
                     await done.wait()
             except WorldError as exc:
                 self._note(Notice(f"cannot read sensors now: {exc}"))
-            await asyncio.sleep(self._poll_interval_s)
+            await asyncio.sleep(POLL_INTERVAL_S)
 
     async def _leave(self) -> None:
         """Let the last announcements go out."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LEAVING_TIMEOUT_S):
-                await self._outbox.join()
+        waiting = {asyncio.create_task(self._outbox.join()), asyncio.create_task(self._pace.hurried())}
+        try:
+            await asyncio.wait(waiting, timeout=LEAVING_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in waiting:
+                task.cancel()
 
     async def _cancel(self) -> None:
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await self._transport.aclose()
-        for storage in self._storages:
-            await storage.aclose()
+        if tasks:
+            await asyncio.wait(tasks, timeout=LEAVING_TIMEOUT_S)

@@ -1,9 +1,9 @@
 """Orders carried out on the spot: nothing waits in a simulation, so a coroutine must end at its first step."""
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
-from learnae.errors import UsageError
+from learnae.errors import UsageError, WorldError
 
 T = TypeVar("T")
 
@@ -37,3 +37,12 @@ class InlinePace:
     async def within(self, fetch: Awaitable[T]) -> T:
         """Take the answer of a remote operation."""
         return await fetch
+
+    async def first(self, attempts: Sequence[Callable[[], Awaitable[T]]]) -> T:
+        """Make attempts until one succeeds."""
+        for attempt in attempts[:-1]:
+            try:
+                return await attempt()
+            except WorldError:
+                continue
+        return await attempts[-1]()

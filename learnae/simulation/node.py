@@ -15,22 +15,22 @@ from learnae.interfaces.framework import ModelFramework
 from learnae.machine import effects, events
 from learnae.machine.machine import Machine
 from learnae.machine.memory import CORE
-from learnae.performing.core import HaltedError, Observer, PeerCore
+from learnae.performing.assembling import Assembled, Means, assemble
+from learnae.performing.core import HaltedError, Observer
 from learnae.performing.journal import Journal, Listener
-from learnae.performing.opening import is_sharing, make_rules, peer_started, resume_model
-from learnae.performing.performer import Performer, Session
-from learnae.performing.rows import cut_rows
+from learnae.performing.ledgers import Ledgers
+from learnae.performing.performer import Session
+from learnae.performing.rows import CutRows
 from learnae.performing.shelf import MemoryShelf
 from learnae.performing.store import Store
-from learnae.performing.workshop import Workshop
 from learnae.simulation.carrying import InlinePace, carry_out
-from learnae.simulation.clock import VirtualClock
+from learnae.simulation.clock import Plan, VirtualClock
 from learnae.simulation.metering import MeteredFramework
 from learnae.simulation.network import Arrived, Network
 from learnae.simulation.peers import SimulatedPeer
 from learnae.simulation.result import PeerResult
 from learnae.values.announcements import Announcement, Presence, SignedAnnouncement
-from learnae.values.choices import Phase, Role
+from learnae.values.choices import Phase
 from learnae.values.ids import PeerId
 from learnae.values.journal import MessageIgnored, PeerStopped, PhaseChanged
 
@@ -46,15 +46,33 @@ class _Watcher(Observer):
         self._changed()
 
 
+class Verified:
+    """Announcements that were signed in this process, the latest of each author and subject: an older one is verified again."""
+
+    def __init__(self) -> None:
+        self._latest: dict[tuple[PeerId, str], SignedAnnouncement] = {}
+
+    def add(self, signed: SignedAnnouncement) -> None:
+        """Take in what was just signed."""
+        self._latest[signed.announcement.author, signed.announcement.subject] = signed
+
+    def __contains__(self, signed: SignedAnnouncement) -> bool:
+        """Say whether exactly this is the latest of its author and subject."""
+        return self._latest.get((signed.announcement.author, signed.announcement.subject)) == signed
+
+
 @dataclass(slots=True)
 class _Life:
     """What a crash ends: all that is not durable."""
 
-    machine: Machine
-    core: PeerCore
-    performer: Performer
-    workshop: Workshop
+    parts: Assembled
     wake_s: float | None = None
+    wake: Plan | None = None
+
+    @property
+    def machine(self) -> Machine:
+        """What decides."""
+        return self.parts.machine
 
 
 class Node:
@@ -69,7 +87,7 @@ class Node:
         framework: ModelFramework,
         clock: VirtualClock,
         network: Network,
-        verified: set[SignedAnnouncement],
+        verified: Verified,
         listener: Listener,
         changed: Callable[[], None],
     ) -> None:
@@ -113,77 +131,31 @@ class Node:
             DataError: Its rows do not suffice.
         """
         session, settings = self._session, self.peer.settings
-        memory = self._store.load()
-        resumed = CORE in memory.core
-        for digest in self._shelf.digests():
-            if digest not in memory.slices:
-                self._shelf.drop(digest)
-        training = settings.training
-        workshop = Workshop(
-            session.manifest,
-            session.seal,
-            self._framework,
-            self._shelf,
-            epochs=training.epochs,
-            batch_size=training.batch_size,
+        ledgers = Ledgers(
+            transport=self._connection, storages=(self._connection,), transport_name="memory", storage_name="memory"
         )
-        initial = workshop.start()
-        machine = Machine(make_rules(settings, session.manifest, session.id, session.peer, initial), memory, self._sign)
-        resume_model(workshop, self._store.model(), own=machine.own.model, initial=initial)
-        self._journal.write(
-            peer_started(
-                settings,
-                session.manifest,
-                session.id,
-                transport="memory",
-                storage="memory",
-                resumed=resumed,
-                cycle=machine.cycle,
-                queued=machine.queued,
-            )
-        )
-        performer = Performer(
-            session,
-            transport=self._connection,
-            storages=(self._connection,),
-            workshop=workshop,
-            shelf=self._shelf,
-            pace=InlinePace(),
-            note=self._journal.write,
-            is_known=self._verified.__contains__,
-        )
-        core = PeerCore(
-            machine,
-            peer=session.peer,
+        means = Means(
+            framework=self._framework,
             store=self._store,
-            workshop=workshop,
+            shelf=self._shelf,
             journal=self._journal,
+            pace=InlinePace(),
+            sign=self._sign,
             clock=self._clock.read,
             observer=_Watcher(self._changed),
+            is_known=self._verified.__contains__,
         )
-        self._life = _Life(machine, core, performer, workshop)
-        for event in (events.Started(), *self._own_rows(self._life)):
-            self._take(self._life, event)
+        life = self._life = _Life(assemble(session, settings, ledgers, means))
+        self._journal.write(life.parts.started)
+        for event in life.parts.first_events(self._cut_rows(life)):
+            self._take(life, event)
         self._changed()
 
-    def _own_rows(self, life: _Life) -> tuple[events.Event, ...]:
+    def _cut_rows(self, life: _Life) -> CutRows | None:
         if self.peer.rows is None:
-            return ()
-        settings, manifest = self.peer.settings, self._session.manifest
+            return None
         with TemporaryDirectory(prefix="learnae-") as spool:
-            rows = cut_rows(
-                [self.peer.rows],
-                manifest,
-                seal=self._session.seal,
-                shelf=self._shelf,
-                known=life.machine.own_slices(),
-                spool=Path(spool),
-                with_evaluation=is_sharing(settings, manifest),
-            )
-        cut = events.SlicesCut(rows.slices)
-        if settings.peer.role is Role.FEEDER:
-            return (cut,)
-        return cut, events.ValidationGathered(*life.workshop.validate_on(rows.validation))
+            return life.parts.cut([self.peer.rows], spool=Path(spool))
 
     def _sign(self, announcement: Announcement) -> SignedAnnouncement:
         if self.peer.says is not None:
@@ -200,6 +172,8 @@ class Node:
 
     def crash(self) -> None:
         """Die: whatever was under way, and all that is not durable, is lost."""
+        if self._life is not None and self._life.wake is not None:
+            self._clock.cancel(self._life.wake)
         self._life = None
 
     def stop(self) -> None:
@@ -224,7 +198,7 @@ class Node:
     def _take(self, life: _Life, event: events.Event) -> None:
         self.events += 1
         try:
-            orders = life.core.step(event)
+            orders = life.parts.core.step(event)
         except HaltedError:
             orders = []
         for order in orders:
@@ -235,7 +209,7 @@ class Node:
         computer, meter = self.peer.computer, self._framework
         self._connection.spent_s = 0.0
         worked, jobs = meter.worked, meter.jobs
-        event = carry_out(life.performer.perform(order))
+        event = carry_out(life.parts.performer.perform(order))
         if event is not None:
             work_s = (meter.worked - worked) / computer.rows_per_s + (meter.jobs - jobs) * computer.cycle_s
             self._clock.after(self._connection.spent_s + work_s, partial(self._arrive, life, event))
@@ -244,14 +218,13 @@ class Node:
         due_s = life.machine.wake_at(self._clock.now_s)
         if due_s != life.wake_s:
             life.wake_s = due_s
-            if due_s is not None:
-                self._clock.at(due_s, partial(self._wake, life, due_s))
+            if life.wake is not None:
+                self._clock.cancel(life.wake)
+            life.wake = None if due_s is None else self._clock.at(due_s, partial(self._wake, life))
 
-    def _wake(self, life: _Life, due_s: float) -> None:
-        """Let time pass, unless the machine wants to be woken at another moment by now."""
-        if self._life is life and life.wake_s == due_s:
-            life.wake_s = None
-            self._arrive(life, events.TimePassed())
+    def _wake(self, life: _Life) -> None:
+        life.wake_s = life.wake = None
+        self._arrive(life, events.TimePassed())
 
     def result(self) -> PeerResult:
         """Return how it stands."""
@@ -262,7 +235,7 @@ class Node:
         )
         core = memory.core.get(CORE)
         life = self._life
-        encoded = life.workshop.encoded(life.machine.own.model) if life else None
+        encoded = life.parts.workshop.encoded(life.machine.own.model) if life else None
         return PeerResult(
             name=self.peer.name,
             peer=self._identity.peer,

@@ -21,10 +21,9 @@ from learnae.performing.performer import Session
 from learnae.simulation.chance import Chance, seed_bytes
 from learnae.simulation.clock import VirtualClock
 from learnae.simulation.network import Crossing, Ledger, Network, Weather
-from learnae.simulation.node import Node
+from learnae.simulation.node import Node, Verified
 from learnae.simulation.peers import SimulatedPeer
 from learnae.simulation.result import SimulationResult, count_uses
-from learnae.values.announcements import SignedAnnouncement
 from learnae.values.choices import Phase, Role
 from learnae.values.journal import JournalLine
 from learnae.values.manifest import Manifest
@@ -79,7 +78,7 @@ class Simulation:
         self._lines: list[JournalLine] = []
         self._clock = VirtualClock()
         self._has_changed = True
-        self._verified: set[SignedAnnouncement] = set()
+        self._verified = Verified()
         session = session_id(manifest)
         seal = Seal(session, secret, entropy=Chance(seed, "seals").entropy)
         network = Network(

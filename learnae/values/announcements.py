@@ -12,7 +12,6 @@ from msgspec import Meta
 from learnae.values.choices import Role
 from learnae.values.ids import (
     Count,
-    Digest,
     Signature,
     WireDigest,
     WireLocator,
@@ -139,8 +138,3 @@ class Hashlist(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     protocol: Annotated[int, Meta(ge=1, le=2**15)]
     session: WireSessionId
     entries: tuple[HashlistEntry, ...]
-
-
-def use_subject(digest: Digest) -> str:
-    """Name the subject under which uses of a dataslice are announced."""
-    return f"use/{digest}"

@@ -81,7 +81,6 @@ def test_no_rows_give_no_predictions(trained: Trained) -> None:
 
 
 def test_frameworks_agree(trained: Trained) -> None:
-    pytest.importorskip("jax")
     exported = trained(Task.MULTICLASS)
     raw = toy_rows(exported.manifest, 50).features
     ours, theirs = (open_model(exported, framework=name, plugins=PLUGINS).predict_proba(raw) for name in ("numpy", "jax"))

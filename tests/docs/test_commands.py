@@ -18,9 +18,11 @@ SHELL = re.compile(r"^```(?:sh|bash|shell)\n(.*?)^```$", re.MULTILINE | re.DOTAL
 ELSEWHERE = {
     "make demo": "it is `learnae demo` after installing: tests/demo",
     "make test": "it is what runs this test",
-    "pip install 'learnae[jax,parquet,figures]' learnae-localfs": "from wheels: tests/packaging",
-    "pip install learnae-localfs": "from wheels: tests/packaging",
+    "pip install '.[jax,parquet,figures]' ./plugins/localfs": "in a fresh environment: tests/packaging",
+    "pip install . ./plugins/localfs": "in a fresh environment: tests/packaging",
 }
+MANUALS = {ROOT / "docs/demo.md", ROOT / "docs/using-the-model.md"}
+"""Their commands, in ``sh`` blocks, are run by tests/demo/test_docs.py, which makes the demos small."""
 
 
 def commands(page: Path) -> list[str]:
@@ -28,7 +30,7 @@ def commands(page: Path) -> list[str]:
     return [line for line in lines if line.strip() and not line.startswith("#")]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in MANUALS], ids=lambda page: str(page.relative_to(ROOT)))
 def test_no_command_hides_in_a_block_that_is_not_run(page: Path) -> None:
     hidden = [line for block in SHELL.findall(page.read_text()) for line in block.splitlines() if "learnae " in line]
     assert not hidden, f"{page.name}: write ```console, so that these are run"
@@ -73,3 +75,21 @@ def test_the_readme_loads_a_model_in_three_lines(tmp_path: Path) -> None:
     lines = [line for line in block[1].splitlines() if line.strip()]
     assert len(lines) == 3
     compile(block[1], "README.md", "exec")
+
+
+@pytest.mark.slow
+def test_the_page_on_simulation_runs_as_it_stands(tmp_path: Path) -> None:
+    block = re.search(r"^```python\n(.*?)^```$", (ROOT / "docs/simulation.md").read_text(), re.MULTILINE | re.DOTALL)
+    assert block is not None
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", block[1]], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=True
+        ).stdout
+        for _ in range(2)
+    ]
+    assert [line.partition(":")[0] for line in told[0].splitlines()] == ["peer-0", "peer-1", "peer-2"]
+    assert all(line.endswith("finished") for line in told[0].splitlines())
+    assert told[0] == told[1], "equal arguments give equal results"
+    learnae = [sys.executable, "-m", "learnae", "report", "simulated"]
+    table = subprocess.run(learnae, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=True).stdout
+    assert table.count(" full ") == 3

@@ -25,6 +25,7 @@ import learnae_localfs.storage
 import learnae_localfs.transport
 
 import learnae.codec.identity
+import learnae.performing.assembling
 import learnae.performing.journal
 import learnae.performing.shelf
 import learnae.performing.store
@@ -203,7 +204,7 @@ def prepare(diary: Diary, fate: Fate) -> None:
     wrap_method(learnae.codec.identity, "create_whole", kill_around("key"))
     wrap_method(learnae_localfs.storage.FolderStorage, "_put", kill_around("put"))
     wrap_method(learnae_localfs.transport.FolderTransport, "_write", publish)
-    wrap_method(learnae.runtime.running, "resume_model", resume)
+    wrap_method(learnae.performing.assembling, "resume_model", resume)
 
 
 def main(config: str, diary: str, kind: str = "", number: str = "0", step: str = "0", full: str = "") -> None:

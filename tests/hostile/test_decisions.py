@@ -8,6 +8,7 @@ import pytest
 from learnae.codec.boards import encode_board
 from learnae.machine.board import Board, Verdict
 from learnae.machine.effects import Fetch, Fold
+from learnae.machine.events import FileKind
 from learnae.machine.fetching import MAX_REMEMBERED, Backoff
 from learnae.machine.folding import MAX_MEASURED, Folding
 from learnae.machine.memory import Memory, Own
@@ -185,7 +186,7 @@ def test_an_author_whose_slices_do_not_come_is_asked_ever_less_often_and_delays_
     first = fetches(made)
     assert {fetch.author for fetch in first} == {peer(2)}
     for fetch in first:
-        known.fetch_failed(fetch.author, fetch.digest)
+        known.fetch_failed(fetch.kind, fetch.author, fetch.digest)
     known.fetch()
     assert [fetch.author for fetch in fetches(made)] == [peer(3)]
     known.slice_fetched(peer(3), digest(200), 10)
@@ -204,7 +205,7 @@ def test_what_failed_is_fetched_when_nothing_else_is_left(slices: Any) -> None:
     known.hashlist_fetched(peer(3), digest(1003), ())
     known.fetch()
     (fetch,) = fetches(made)
-    known.fetch_failed(fetch.author, fetch.digest)
+    known.fetch_failed(fetch.kind, fetch.author, fetch.digest)
     known.fetch()
     assert fetches(made) == []
     made.now_s = 100.0
@@ -233,3 +234,23 @@ def test_models_of_one_digest_are_asked_for_from_each_author() -> None:
 def test_an_announcement_takes_no_more_of_a_board_than_a_few_kilobytes() -> None:
     places = tuple(Locator(f"{letter * 16}:{letter * 200}") for letter in "abcd")
     assert len(msgspec.json.encode(said(peer(2), offer(7, 0.1, *places)))) < 2_048
+
+
+def test_a_board_that_names_an_honest_peers_model_does_not_have_it_refused() -> None:
+    made = notebook()
+    board = Board(made)
+    board.merge(said(peer(3), offer(50, 0.1)))
+    board.charge(peer(2), FileKind.BOARD, digest(50), "not a board")
+    assert [found.author for found in board.offers()] == [peer(3)]
+    board.charge(peer(3), FileKind.MODEL, digest(50), "not a model")
+    assert board.offers() == ()
+
+
+def test_a_hashlist_that_names_an_honest_peers_slice_neither_drops_nor_holds_it_up(slices: Any) -> None:
+    made, known = slices
+    known.hashlist_fetched(peer(2), digest(1002), (listed(50),))
+    known.hashlist_fetched(peer(3), digest(1003), ())
+    known.content_refused(FileKind.HASHLIST, peer(3), digest(50))
+    assert digest(50) in made.memory.slices
+    known.fetch()
+    assert [fetch.digest for fetch in fetches(made)] == [digest(50)]

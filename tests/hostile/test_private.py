@@ -97,7 +97,7 @@ def _kind(arena: Arena, where: str, data: bytes) -> str:
             if entry.announcement.author in own:
                 assert isinstance(entry.announcement.content, ModelOffer)
             else:
-                assert arena.manifest.sharing or not isinstance(entry.announcement.content, HashlistOffer | SliceUse)
+                assert not isinstance(entry.announcement.content, HashlistOffer | SliceUse)
         return "board"
     return "model"
 

@@ -68,7 +68,7 @@ def in_the_clear(arena: Arena) -> Stranger:
     name = hashlib.sha256(plain).hexdigest()
     arena.write(arena.files / stranger.owner / name, plain)
     record = ModelRecord(arena.seal.digest(plain), PERFECT, 1)
-    return stranger.say(ModelOffer(record, (f"localfs:{stranger.owner}/{name}",)))  # type: ignore[arg-type]
+    return stranger.say(ModelOffer(record, (f"localfs:{stranger.owner}/{name}",)))  # type: ignore[arg-type]  # a plain text for a Locator, as a liar's is
 
 
 CASES = (

@@ -31,6 +31,8 @@ from learnae.values.scores import Score
 
 T = TypeVar("T")
 
+STORES = effects.StoreModel | effects.StoreSlices | effects.StoreHashlist
+
 
 def named(text: str) -> Any:
     """Make a digest, an id, from a name."""
@@ -75,6 +77,7 @@ class Desk:
         self.durable = Memory()
         self.model: Digest = told.initial
         self.signed: dict[int, SignedAnnouncement] = {}
+        self.storing: list[effects.Effect] = []
         self.memory = Memory()
         self.machine = Machine(told, self.memory, sign)
 
@@ -86,6 +89,7 @@ class Desk:
         """Crash, and make the machine anew from what was saved, perhaps with other settings."""
         self.rules = replace(self.rules, **changes)
         self.memory, self.durable = self.saved(), self.saved()
+        self.storing.clear()
         self.machine = Machine(self.rules, self.memory, sign)
 
     def saved(self) -> Memory:
@@ -107,6 +111,7 @@ class Desk:
             self._save(effect)
         assert self.durable == self.memory, "what is saved is what is remembered"
         assert self.machine.own.model == self.model, "the own model is durable"
+        self.storing += [effect for effect in made if isinstance(effect, STORES)]
         for effect in made:
             if isinstance(effect, effects.Announce):
                 self._check_announcement(effect.signed)
@@ -179,6 +184,24 @@ class Desk:
     def store(self, kind: events.FileKind, name: str) -> tuple[effects.Effect, ...]:
         """Answer ``StoreModel``, ``StoreHashlist`` or ``StoreBoard``."""
         return self.give(events.FileStored(kind, named(name), (Locator(f"mem:{name}"),), 9))
+
+    def stored(self) -> tuple[effects.Effect, ...]:
+        """Answer all orders to store models, slices and hashlists that were not answered by this."""
+        made: list[effects.Effect] = []
+        while self.storing:
+            match self.storing.pop(0):
+                case effects.StoreModel(model=digest):
+                    made += self.give(events.FileStored(events.FileKind.MODEL, digest, (Locator(f"mem:{digest}"),), 9))
+                case effects.StoreSlices(slices=listed):
+                    made += self.give(
+                        events.SlicesStored(
+                            tuple(HashlistEntry(digest, 10, evaluation, (f"mem:{digest}",)) for digest, evaluation in listed)
+                        )
+                    )
+                case effects.StoreHashlist(entries=entries):
+                    digest = named(repr(entries))
+                    made += self.give(events.FileStored(events.FileKind.HASHLIST, digest, (Locator(f"mem:{digest}"),), 9))
+        return tuple(made)
 
     def rest(self, seconds: float) -> tuple[effects.Effect, ...]:
         """Let time pass, waking the machine whenever it wants to be."""

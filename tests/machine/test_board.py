@@ -183,7 +183,7 @@ def test_a_wrong_model_is_charged_and_never_fetched_again(lab: Any, desk: Any) -
 
 def test_an_echo_of_the_own_words_changes_nothing(lab: Any, desk: Any) -> None:
     it = desk()
-    made = it.ready() + it.rest(20.0)
+    made = it.ready() + it.stored() + it.rest(20.0)
     for announce in lab.of(made, effects.Announce):
         assert not lab.of(it.give(events.Heard(announce.signed)), effects.Halt)
     assert it.phase is Phase.FINISHED
@@ -279,3 +279,35 @@ def test_a_private_peer_says_nothing_but_presence_and_models(lab: Any, desk: Any
     assert not lab.of(made, (effects.StoreSlices, effects.StoreHashlist, effects.Fetch))
     board = lab.of(made, effects.StoreBoard)[-1].entries
     assert not [signed for signed in board if isinstance(signed.announcement.content, SliceUse | HashlistOffer)]
+
+
+@pytest.mark.parametrize("kind", [FileKind.BOARD, FileKind.HASHLIST, FileKind.SLICE])
+def test_what_is_no_board_may_be_a_good_model(lab: Any, desk: Any, kind: FileKind) -> None:
+    """A stranger may sign that an honest peer's model is its board: it is charged, and the model stays wanted."""
+    it = desk(sharing=True)
+    it.ready()
+    it.give(events.FetchFailed(kind, lab.named("peer/a"), lab.named("model/good"), "not one", wrong=True))
+    assert it.memory.charges.keys() == {lab.named("peer/a")}
+    it.hear(lab.model("model/good", 0.9), author="peer/b")
+    assert it.phase is Phase.AVERAGING
+
+
+def test_a_peer_that_shares_no_more_passes_nothing_about_slices_on(lab: Any, desk: Any) -> None:
+    it = desk(sharing=True, presence_interval_s=5.0)
+    it.ready()
+    it.cut("slice/1")
+    it.stored()
+    it.hear(lab.use("slice/1", 1))
+    it.hear(lab.hashlist("list"))
+    it.restore(sharing=False)
+    made = it.start()
+    it.gather()
+    made += it.stored() + it.hear(lab.use("slice/2", 1), sequence=2) + it.rest(5.0)
+    boards = lab.of(made, effects.StoreBoard)
+    assert boards
+    for board in boards:
+        said = {type(signed.announcement.content) for signed in board.entries}
+        assert said <= {ModelOffer, Retirement}
+    it.store(FileKind.BOARD, "board")
+    made = it.hear(lab.use("slice/3", 1), sequence=3) + it.rest(20.0)
+    assert not lab.of(made, effects.StoreBoard), "what is not passed on is no change"

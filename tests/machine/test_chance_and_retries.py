@@ -59,3 +59,15 @@ def test_failures_are_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) 
     for what in ("a", "b", "a", "c"):
         backoff.failed(what, 0.0)
     assert [backoff.has_failed(what) for what in ("a", "b", "c")] == [True, False, True]
+
+
+def test_the_next_moment_is_that_of_what_still_waits() -> None:
+    backoff = Backoff(2.0)
+    assert backoff.failed("a", 0.0) == 2.0
+    assert backoff.failed("b", 1.0) == 3.0
+    assert backoff.failed("a", 1.5) == 5.5, "its first moment counts no more"
+    assert backoff.next_due_s(1.5) == 3.0
+    backoff.succeeded("b")
+    assert backoff.next_due_s(1.5) == 5.5
+    assert backoff.next_due_s(5.5) is None
+    assert backoff.is_due("a", 5.5)

@@ -8,6 +8,7 @@ from learnae.machine import effects, events, folding
 from learnae.machine.effects import BestImproved, Fold, KeepOnly, Score, StoreModel
 from learnae.values.choices import Averaging, Cycle, Judge, Phase
 from learnae.values.journal import CycleEnded, FetchFailed, FileFetched
+from learnae.values.manifest import Limits
 
 
 def _fold(lab: Any, made: Any) -> Fold:
@@ -107,15 +108,15 @@ def test_soup_folds_one_after_the_other_and_keeps_what_helps(lab: Any, desk: Any
     assert it.machine.own.score.accuracy == 0.7
 
 
-def test_soup_skips_a_model_that_turned_out_wrong_meanwhile(lab: Any, desk: Any) -> None:
-    it = desk(averaging=Averaging.SOUP, soup_size=3)
+def test_soup_skips_an_author_who_turned_out_a_liar_meanwhile(lab: Any, desk: Any) -> None:
+    it = desk(averaging=Averaging.SOUP, soup_size=3, limits=Limits(quarantine_after=1))
     it.start()
     it.gather()
     for number in range(2):
         it.hear(lab.model(f"model/{number}", 0.9), author=f"peer/{number}")
     first = _fold(lab, it.score(0.5))
-    (other,) = [f"model/{n}" for n in range(2) if lab.named(f"model/{n}") != first.remote.digest]
-    it.give(events.FetchFailed(events.FileKind.SLICE, lab.named("peer/z"), lab.named(other), "wrong", wrong=True))
+    (other,) = [f"peer/{n}" for n in range(2) if lab.named(f"peer/{n}") != first.author]
+    it.give(events.FetchFailed(events.FileKind.SLICE, lab.named(other), lab.named("slice"), "wrong", wrong=True))
     assert not lab.of(it.folded("soup/1", 0.6), Fold)[1:]
     assert it.machine.own.model == lab.named("soup/1")
 
@@ -216,6 +217,7 @@ def test_exploring_averages_with_models_that_report_worse_under_the_same_gate(la
 def test_the_own_model_offered_by_others_is_no_partner(lab: Any, desk: Any) -> None:
     it = desk()
     it.ready(0.5)
+    it.stored()
     it.hear(lab.model("model/initial", 0.9))
     assert it.phase is Phase.IDLE
     it.rest(20.0)
@@ -236,6 +238,7 @@ def test_chance_chooses_between_training_and_averaging(lab: Any, desk: Any, prob
 def test_adopting_looks_at_the_best_reported_models_as_they_are_up_to_three(lab: Any, desk: Any) -> None:
     it = desk()
     it.ready(0.5)
+    it.stored()
     for number, claim in enumerate((0.6, 0.9, 0.7, 0.8)):
         it.hear(lab.model(f"model/{claim}", claim), author=f"peer/{number}")
         _shut(lab, it)
@@ -263,6 +266,7 @@ def test_an_adopted_model_keeps_its_maturity(lab: Any, desk: Any) -> None:
 def test_a_lie_takes_one_attempt(lab: Any, desk: Any) -> None:
     it = desk()
     it.ready(0.5)
+    it.stored()
     it.hear(lab.model("model/lie", 1.0))
     it.hear(lab.model("model/honest", 0.2), author="peer/b")
     _shut(lab, it)
@@ -276,6 +280,7 @@ def test_a_lie_takes_one_attempt(lab: Any, desk: Any) -> None:
         if it.phase is Phase.TRAINING:
             it.trained(f"model/2/{number}", 0.6)
         _shut(lab, it)
+    it.stored()
     made = it.rest(20.0)
     assert it.phase is Phase.FINISHED
     assert not lab.of(made, Fold), "its score on these rows is known"
@@ -284,6 +289,7 @@ def test_a_lie_takes_one_attempt(lab: Any, desk: Any) -> None:
 def test_without_a_promise_only_the_best_is_looked_at(lab: Any, desk: Any) -> None:
     it = desk()
     it.ready(0.5)
+    it.stored()
     for number, claim in enumerate((0.4, 0.3)):
         it.hear(lab.model(f"model/{claim}", claim), author=f"peer/{number}")
         _shut(lab, it)
@@ -334,3 +340,33 @@ def test_results_without_a_transfer_note_none(lab: Any, desk: Any) -> None:
     made = it.give(events.ModelFolded(lab.named("average"), lab.named("rows"), type(it.machine.own.score)(0.1, 0.5, 100)))
     assert not lab.of(made, FileFetched)
     assert lab.of(made, effects.KeepOnly)
+
+
+def test_the_oldest_attempts_are_forgotten_first_also_after_a_restart(
+    lab: Any, desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folding, "MAX_TRIED", 3)
+    it = desk()
+    it.ready(0.5)
+    for number in range(3):
+        it.hear(lab.model(f"model/{number}", 0.6), author=f"peer/{number}")
+        it.folded("average", 0.1)
+    by_age = sorted(it.memory.tried, key=lambda key: it.memory.tried[key].cycle)
+    it.tables["tried"] = dict(sorted(it.tables["tried"].items(), key=lambda item: -by_age.index(item[0])))
+    it.restore()
+    it.start()
+    it.gather()
+    it.hear(lab.model("model/3", 0.6), author="peer/3")
+    it.folded("average", 0.1)
+    assert set(by_age) - it.memory.tried.keys() == {by_age[0]}
+
+
+def test_a_digest_with_two_scores_is_averaged_with_for_the_better_one(lab: Any, desk: Any) -> None:
+    it = desk()
+    it.start()
+    it.gather()
+    for number, claim in enumerate((0.2, 0.9, 0.8)):
+        it.hear(lab.model("model/same", claim), author=f"peer/{number}")
+    order = _fold(lab, it.score(0.5))
+    assert it.phase is Phase.AVERAGING
+    assert order.remote.score.accuracy > 0.5

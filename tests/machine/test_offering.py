@@ -9,7 +9,7 @@ from learnae.machine.effects import Announce, Fetch, Release, StoreBoard, StoreM
 from learnae.machine.events import FileKind
 from learnae.values.announcements import ModelOffer, Presence
 from learnae.values.choices import Phase
-from learnae.values.journal import ModelPublished
+from learnae.values.journal import ModelPublished, Notice
 
 
 def _train_and_store(lab: Any, it: Any, name: str, accuracy: float = 0.5) -> Any:
@@ -177,3 +177,70 @@ def test_a_restarted_peer_says_again_what_it_offers(lab: Any, desk: Any) -> None
     made = it.start()
     assert len(lab.said(made, ModelOffer)) == 1
     assert not lab.of(made, effects.StoreModel)
+
+
+def _superseded(lab: Any, desk: Any) -> Any:
+    it = desk(retention_s=50.0, passes=1, retry_s=2.0, presence_interval_s=1_000.0)
+    it.ready()
+    it.store(FileKind.MODEL, "model/initial")
+    _train_and_store(lab, it, "model/1")
+    assert lab.of(it.rest(50.0), Release) == [Release(("mem:model/initial",))]
+    return it
+
+
+def test_what_is_released_is_remembered_until_it_is(lab: Any, desk: Any) -> None:
+    it = _superseded(lab, desk)
+    assert f"model/{lab.named('model/initial')}" in it.memory.offered
+    made = it.give(events.ReleaseFailed(("mem:model/initial",), "daemon gone"))
+    assert "cannot be released now" in lab.of(made, Notice)[0].text
+    assert not lab.of(it.rest(1.9), Release)
+    assert lab.of(it.rest(0.1), Release)
+    made = it.give(events.ReleaseFailed(("mem:model/initial",), "daemon gone"))
+    assert not lab.of(made, Notice), "said once"
+    assert not lab.of(it.rest(3.9), Release)
+    assert lab.of(it.rest(0.1), Release)
+    it.give(events.FilesReleased(("mem:model/initial",)))
+    assert it.memory.offered.keys() == {f"model/{lab.named('model/1')}"}
+    assert not lab.of(it.rest(500.0), Release)
+
+
+def test_what_was_not_released_is_released_after_a_restart(lab: Any, desk: Any) -> None:
+    it = _superseded(lab, desk)
+    it.restore()
+    it.start()
+    assert lab.of(it.rest(50.0), Release) == [Release(("mem:model/initial",))]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_model_that_becomes_current_while_it_is_released_is_stored_again(lab: Any, desk: Any, fails: bool) -> None:
+    it = _superseded(lab, desk)
+    it.gather()
+    it.hear(lab.model("model/initial", 0.9))
+    it.folded("average", 0.1)
+    it.rest(10.0)
+    assert it.phase is Phase.ADOPTING
+    it.folded("model/initial", 0.9)
+    it.rest(100.0)
+    assert it.phase is Phase.IDLE, "it is not sure that others can fetch it"
+    if fails:
+        made = it.give(events.ReleaseFailed(("mem:model/initial",), "daemon gone"))
+        assert not lab.of(made, (StoreModel, Notice))
+    else:
+        made = it.give(events.FilesReleased(("mem:model/initial",)))
+        assert lab.of(made, StoreModel) == [StoreModel(lab.named("model/initial"))]
+        it.store(FileKind.MODEL, "model/initial")
+    it.rest(10.0)
+    assert it.phase is Phase.FINISHED
+    assert f"model/{lab.named('model/initial')}" in it.memory.offered
+
+
+def test_a_board_that_comes_back_while_it_is_released_is_stored_again(lab: Any, desk: Any) -> None:
+    it = desk(presence_interval_s=5.0, quiet_period_s=1_000.0)
+    it.ready()
+    it.stored()
+    for name in ("board/1", "board/2"):
+        it.store(FileKind.BOARD, name)
+    assert Release(("mem:board/1",)) in lab.of(it.rest(20.0), Release)
+    it.store(FileKind.BOARD, "board/1")
+    it.give(events.FilesReleased(("mem:board/1",)))
+    assert lab.of(it.rest(5.0), StoreBoard)

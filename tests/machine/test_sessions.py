@@ -28,6 +28,7 @@ JOBS = (
     effects.StoreSlices,
     effects.StoreHashlist,
     effects.StoreBoard,
+    effects.Release,
     effects.Fetch,
 )
 SETTLING_STEPS = 3_000
@@ -164,7 +165,7 @@ class Peer:
         if event is not None:
             self.give(event, now_s)
 
-    def _outcome(self, job: Any, outcome: str) -> Any:
+    def _outcome(self, job: Any, outcome: str) -> Any:  # noqa: C901 - one case for each order, nothing nested
         fails = outcome != "well"
         match job:
             case effects.Score(model=model):
@@ -182,6 +183,8 @@ class Peer:
                 return events.ValidationGathered(self.validation, ROWS)
             case effects.StoreModel(model=model):
                 return self._stored(FileKind.MODEL, model, model, fails)
+            case effects.Release(locators=locators):
+                return events.ReleaseFailed(locators, outcome) if fails else events.FilesReleased(locators)
             case effects.StoreHashlist(entries=entries):
                 return self._stored(FileKind.HASHLIST, self.lab.named(repr(entries)), entries, fails)
             case effects.StoreBoard(entries=entries):

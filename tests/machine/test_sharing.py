@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from learnae.machine import effects, events
 from learnae.machine.effects import Release, StoreHashlist, StoreSlices
 from learnae.machine.events import FileKind
@@ -99,6 +101,8 @@ def test_a_peer_that_does_not_share_any_more_withdraws_what_it_offered(lab: Any,
     made = it.start()
     assert {release.locators for release in lab.of(made, Release)} == {("mem:1",), ("mem:2",)}
     assert Retirement("hashlist") in lab.said(made, Retirement)
+    for locators in (("mem:1",), ("mem:2",)):
+        it.give(events.FilesReleased(locators))
     assert Release(("mem:list/slice/2",)) in lab.of(it.rest(50.0), Release)
     it.restore()
     assert not lab.of(it.start(), Release), "once"
@@ -116,3 +120,43 @@ def test_slices_that_were_stored_but_never_listed_are_withdrawn_too(lab: Any, de
     assert lab.of(made, Release) == [Release(("mem:1",))]
     assert not lab.said(made, Retirement)
     assert not lab.of(made, effects.StoreHashlist)
+
+
+def test_a_hashlist_that_comes_back_while_it_is_released_is_stored_again(lab: Any, desk: Any) -> None:
+    it = desk(sharing=True, retention_s=50.0)
+    it.ready()
+    _share(lab, it, "slice/1")
+    _share(lab, it, "slice/2")
+    assert Release(("mem:list/slice/1",)) in lab.of(it.rest(50.0), Release)
+    it.store(FileKind.HASHLIST, "list/slice/1")
+    assert lab.of(it.give(events.FilesReleased(("mem:list/slice/1",))), StoreHashlist)
+
+
+def _withdrawn(lab: Any, desk: Any) -> Any:
+    it = desk(sharing=True, retention_s=50.0, presence_interval_s=1_000.0)
+    it.ready()
+    _share(lab, it, "slice/1")
+    it.restore(sharing=False)
+    assert Release(("mem:1",)) in lab.of(it.start(), Release)
+    return it
+
+
+def test_a_withdrawn_slice_is_released_after_a_restart_if_it_was_not_before(lab: Any, desk: Any) -> None:
+    it = _withdrawn(lab, desk)
+    it.restore()
+    assert Release(("mem:1",)) in lab.of(it.start(), Release)
+    it.give(events.ReleaseFailed(("mem:1",), "daemon gone"))
+    assert Release(("mem:1",)) in lab.of(it.rest(2.0), Release)
+    it.give(events.FilesReleased(("mem:1",)))
+    it.restore()
+    assert Release(("mem:1",)) not in lab.of(it.start() + it.rest(500.0), Release)
+
+
+@pytest.mark.parametrize("where", ["1", "elsewhere"])
+def test_a_withdrawn_slice_that_is_shared_again_is_not_released_from_where_it_is(lab: Any, desk: Any, where: str) -> None:
+    it = _withdrawn(lab, desk)
+    it.restore(sharing=True)
+    assert lab.of(it.start(), StoreSlices)
+    assert Release(("mem:1",)) not in lab.of(it.rest(200.0), Release), "it is about to be stored, perhaps there"
+    it.give(events.SlicesStored((lab.entry("slice/1", at=where),)))
+    assert (Release(("mem:1",)) in lab.of(it.rest(200.0), Release)) == (where != "1")

@@ -276,7 +276,7 @@ def test_a_trainer_waits_for_evaluation_slices_and_validates_on_them(lab: Any, d
 def test_a_feeder_never_trains_and_fetches_nothing(lab: Any, desk: Any) -> None:
     it = desk(sharing=True, role=Role.FEEDER)
     made = it.start() + it.gather() + it.cut("slice/1") + it.hear(lab.hashlist("list")) + it.hear(lab.model("model/1", 0.9))
-    made += it.rest(100.0)
+    made += it.stored() + it.rest(100.0)
     assert (it.phase, it.machine.cycle, it.machine.queued) == (Phase.FINISHED, 0, 0)
     assert not lab.of(made, (Train, effects.Fold, effects.Score, effects.StoreModel, Fetch))
     assert lab.of(made, effects.StoreSlices)

@@ -43,6 +43,7 @@ def _in_phase(lab: Any, phase: Phase) -> Any:
             desk.folded("model/average", 0.1)
             desk.rest(10.0)
         case Phase.FINISHED:
+            desk.stored()
             desk.rest(10.0)
         case _:
             pass
@@ -67,6 +68,8 @@ def _events(lab: Any) -> dict[type, list[events.Event]]:
         events.FileStored(FileKind.HASHLIST, name("list"), at, 10),
         events.FileStored(FileKind.BOARD, name("board"), at, 10),
         *(events.StoreFailed(kind, name("file"), "full") for kind in FileKind),
+        events.FilesReleased(at),
+        events.ReleaseFailed(at, "gone away"),
         events.Heard(lab.say(lab.presence("board/a"))),
         events.Heard(lab.say(lab.model("model/new", 0.8))),
         events.Heard(clone),

@@ -87,7 +87,8 @@ def make_venv(
         folder = tmp_path_factory.mktemp("venv") / "venv"
         programs = folder / ("Scripts" if os.name == "nt" else "bin")
         run(uv, "venv", "--quiet", "--python", sys.executable, folder)
-        run(uv, "pip", "install", "--quiet", "--python", programs / "python", "--constraints", constraints, *requirements)
+        if requirements:
+            run(uv, "pip", "install", "--quiet", "--python", programs / "python", "--constraints", constraints, *requirements)
         return programs
 
     return make

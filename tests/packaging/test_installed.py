@@ -1,6 +1,10 @@
 """LEARNAE as others get it: built wheels in fresh environments, with strangers' plugins beside it."""
 
 import json
+import os
+import re
+import shlex
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -31,7 +35,9 @@ SAME = """
     def learnae_storages():
         return [Provider("cellar", "Files on a shelf.", lambda context: context)]
 """
-LISTING = "import msgspec; from learnae.plugins import Plugins; print(msgspec.json.encode(Plugins.discover().listing()).decode())"
+CLASH = "2 plugins provide a storage named 'cellar': learnae-cellar 2.5 and learnae-vault 2.5; uninstall all but one"
+ROOT = Path(__file__).parents[2]
+BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def ask(code: str) -> str:
@@ -65,8 +71,20 @@ def programs(wheels: dict[str, Path], make_venv: Callable[..., Path], stranger: 
 
 @pytest.fixture(scope="session")
 def listing(programs: Path, run: Run) -> dict[str, list[dict[str, object]]]:
-    listed: dict[str, list[dict[str, object]]] = json.loads(run(programs / "python", "-c", LISTING).stdout)
+    listed: dict[str, list[dict[str, object]]] = json.loads(run(programs / "learnae", "plugins", "--json").stdout)
     return listed
+
+
+@pytest.fixture
+def founded(programs: Path, run: Run, tmp_path: Path) -> tuple[str | Path, ...]:
+    """A session, and the options of a peer of it that ends at once."""
+    (tmp_path / "rows.csv").write_text("\n".join(["label,x", *(f"{row % 2},{row / 7:.3f}" for row in range(60))]) + "\n")
+    run(
+        *(programs / "learnae", "init", "--data", tmp_path / "rows.csv", "--label", "label", "--hidden", "4"),
+        *("--framework", "numpy", "--out", tmp_path),
+    )
+    (tmp_path / "shared").mkdir()
+    return ("--config", tmp_path / "learnae.toml", "--folder", tmp_path / "shared", "--state", tmp_path / "state")
 
 
 def names(listing: dict[str, list[dict[str, object]]], capability: str) -> list[object]:
@@ -92,16 +110,60 @@ def test_the_one_that_cannot_be_imported_is_a_failure_with_a_reason(
     [failure] = listing["failures"]
     assert failure["source"] == {"plugin": "broken", "distribution": "learnae-broken", "version": "2.5"}
     assert failure["error"] == "ModuleNotFoundError: No module named 'a_module_that_nobody_has'"
-    assert "learnae-broken 2.5" in run(programs / "python", "-c", LISTING).stderr
+    told = run(programs / "learnae", "plugins")
+    assert "broken of learnae-broken 2.5: ModuleNotFoundError: No module named 'a_module_that_nobody_has'" in told.stdout
 
 
 def test_a_strangers_provider_opens_with_its_options(programs: Path, run: Run) -> None:
     assert run(programs / "python", "-c", ask("plugins.open(Capability.TRANSPORT, 'pigeons', context)")).stdout == "3\n"
 
 
-def test_two_that_clash_are_both_named_and_only_where_they_are_wanted(programs: Path, run: Run) -> None:
-    said = run(programs / "python", "-c", ask("plugins.get(Capability.STORAGE, 'cellar')")).stdout
-    assert "2 plugins provide a storage named 'cellar': learnae-cellar 2.5 and learnae-vault 2.5; uninstall all but one" in said
+def test_two_that_clash_are_listed(listing: dict[str, list[dict[str, object]]], programs: Path, run: Run) -> None:
+    [clash] = listing["clashes"]
+    assert (clash["capability"], clash["name"]) == ("storage", "cellar")
+    assert [each["distribution"] for each in clash["sources"]] == ["learnae-cellar", "learnae-vault"]  # type: ignore[attr-defined]  # JSON
+    assert CLASH in run(programs / "learnae", "plugins").stdout
+
+
+def test_who_wants_one_of_two_that_clash_is_told_both(programs: Path, run: Run, founded: tuple[str | Path, ...]) -> None:
+    wanted = (*founded, "--transport", "localfs", "--storage", "cellar")
+    ended = run(programs / "learnae", "run", *wanted, check=False)
+    assert ended.returncode == 2
+    assert "Traceback" not in ended.stderr
+    assert CLASH in ended.stderr.splitlines()[-1]
+    checked = run(programs / "learnae", "check", *wanted, check=False)
+    assert checked.returncode == 1, "something is not as it should be"
+    assert CLASH in checked.stdout
+
+
+def test_who_wants_neither_is_a_peer_beside_them(programs: Path, run: Run, founded: tuple[str | Path, ...]) -> None:
+    run(programs / "learnae", "check", *founded)
+    ended = run(programs / "learnae", "run", *founded, "--until", "converged", "--quiet-period", "0.2", "--json")
+    assert json.loads(ended.stdout)["reason"] == "converged"
+
+
+@pytest.mark.parametrize("page", ["README.md", "plugins/localfs/README.md"])
+def test_what_a_page_says_about_installing_works_in_a_clone(
+    page: str, uv: str, make_venv: Callable[..., Path], constraints: Path, tmp_path: Path
+) -> None:
+    """With uv in the place of pip, which is quicker; pip itself installs the wheels below."""
+    programs, shims = make_venv(), tmp_path / "shims"
+    shims.mkdir()
+    pip = shims / "pip"
+    start = shlex.join([uv, "pip", "install", "--quiet", "--python", str(programs / "python"), "--constraints", str(constraints)])
+    pip.write_text(f'#!/bin/sh\n[ "$1" = install ] && shift && exec {start} "$@"\n')
+    pip.chmod(0o755)
+    lines = [line for block in BLOCK.findall((ROOT / page).read_text()) for line in block.splitlines()]
+    [command] = [line for line in lines if line.startswith("pip install ")]
+    environment = {**os.environ, "PATH": os.pathsep.join([str(shims), str(programs), os.environ["PATH"]])}
+    subprocess.run([shutil.which("bash") or "bash", "-ec", command], cwd=ROOT, env=environment, check=True, timeout=300)
+    told = subprocess.run([programs / "learnae", "plugins", "--json"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    listed = json.loads(told.stdout)
+    assert names(listed, "transport") == ["localfs", "memory"]
+    assert listed["failures"] == []
+    for wanted in re.findall(r"jax|parquet|figures", command):
+        module = {"parquet": "pyarrow", "figures": "matplotlib"}.get(wanted, wanted)
+        subprocess.run([programs / "python", "-c", f"import {module}"], cwd=tmp_path, check=True)
 
 
 def test_an_unknown_name_lists_what_is_installed(programs: Path, run: Run) -> None:
@@ -131,6 +193,6 @@ def test_plain_venv_and_pip_will_do(wheels: dict[str, Path], constraints: Path, 
         *(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--constraint", constraints),
         *(wheels["learnae"], wheels["learnae-localfs"]),
     )
-    listed = json.loads(run(python, "-c", LISTING).stdout)
+    listed = json.loads(run(folder / "bin" / "learnae", "plugins", "--json").stdout)
     assert names(listed, "transport") == ["localfs", "memory"]
     assert listed["failures"] == []

@@ -36,6 +36,9 @@ class InlinePace:
     async def within(self, fetch: Awaitable[T]) -> T:
         return await fetch
 
+    async def first(self, attempts: Sequence[Callable[[], Awaitable[T]]]) -> T:
+        return await attempts[0]()
+
 
 class ListSource:
     """A fake source: streams are lists."""

@@ -6,12 +6,14 @@ import msgspec
 import pytest
 
 from learnae.errors import NotFoundError, StateError
+from learnae.machine.memory import KnownSlice, Memory, QueuedPass
 from learnae.performing.journal import Journal
-from learnae.performing.shelf import FolderShelf, MemoryShelf, Shelf
+from learnae.performing.shelf import FolderShelf, MemoryShelf, Shelf, sweep
 from learnae.values.ids import Digest, PeerId
 from learnae.values.journal import JournalLine, Notice
 
 A, B = Digest("a" * 64), Digest("b" * 64)
+ME, OTHER = PeerId("c" * 64), PeerId("d" * 64)
 
 
 @pytest.fixture(params=["folder", "memory"])
@@ -63,3 +65,36 @@ def test_a_journal_ends_a_line_that_a_crash_cut(tmp_path: Path) -> None:
 def test_a_journal_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(StateError, match="cannot be written"):
         Journal(PeerId("c" * 64), lambda: 0.0, tmp_path)
+
+
+def test_what_cannot_be_removed_or_listed_is_a_sentence(tmp_path: Path) -> None:
+    shelf = FolderShelf(tmp_path / "slices")
+    (tmp_path / "slices" / A).mkdir()
+    with pytest.raises(StateError, match="cannot be removed"):
+        shelf.drop(A)
+    (tmp_path / "slices" / A).rmdir()
+    (tmp_path / "slices").rmdir()
+    with pytest.raises(StateError, match="cannot be listed"):
+        shelf.digests()
+
+
+@pytest.mark.parametrize(
+    ("item", "queued", "stays"),
+    [
+        pytest.param(None, False, False, id="unknown"),
+        pytest.param(KnownSlice(A, ME, 1, evaluation=False, held=True), False, True, id="own"),
+        pytest.param(KnownSlice(A, OTHER, 1, evaluation=False, held=True), True, True, id="foreign-queued"),
+        pytest.param(KnownSlice(A, OTHER, 1, evaluation=True, held=True), False, True, id="foreign-evaluation"),
+        pytest.param(KnownSlice(A, OTHER, 1, evaluation=False, held=True), False, False, id="foreign-done"),
+        pytest.param(KnownSlice(A, OTHER, 1, evaluation=False, held=False), False, False, id="foreign-not-held"),
+    ],
+)
+def test_a_sweep_drops_what_nobody_needs(shelf: Shelf, item: KnownSlice | None, *, queued: bool, stays: bool) -> None:
+    memory = Memory()
+    if item is not None:
+        memory.slices[A] = item
+    if queued:
+        memory.queue[f"{A}/2"] = QueuedPass(A, 2)
+    shelf.put(A, b"rows")
+    sweep(shelf, memory, ME)
+    assert (A in set(shelf.digests())) is stays

@@ -12,14 +12,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from learnae.codec.identity import Identity
 from learnae.errors import StateError, UnavailableError, UsageError
 from learnae.report.reading import read_journal
 from learnae.simulation.carrying import InlinePace, carry_out
 from learnae.simulation.chance import Chance, seed_bytes
 from learnae.simulation.clock import VirtualClock
+from learnae.simulation.node import Verified
 from learnae.simulation.peers import Interval, SimulatedPeer
 from learnae.simulation.result import write_journals
 from learnae.simulation.simulation import Simulation
+from learnae.values.announcements import PROTOCOL, Announcement, Presence
+from learnae.values.choices import Role
+from learnae.values.ids import SessionId
 from learnae.values.manifest import Manifest
 
 
@@ -43,6 +48,45 @@ def test_the_past_is_over() -> None:
         clock.at(4.0, lambda: None)
     with pytest.raises(UsageError, match="too late"):
         clock.at(float("nan"), lambda: None)
+
+
+def test_what_is_cancelled_does_not_happen_and_does_not_pile_up() -> None:
+    clock, done = VirtualClock(), list[int]()
+    kept = clock.at(5.0, lambda: done.append(5))
+    for number in range(1000):
+        clock.cancel(clock.at(1.0 + number, lambda: done.append(-1)))
+    assert len(clock) <= 2
+    clock.cancel(clock.at(1.0, lambda: done.append(-1)))
+    assert clock.next_s() == 5.0
+    clock.step()
+    clock.cancel(kept)
+    assert (done, clock.now_s, clock.next_s()) == ([5], 5.0, None)
+    with pytest.raises(UsageError, match="nothing is planned"):
+        clock.step()
+
+
+def test_of_what_was_signed_only_the_latest_on_each_subject_is_remembered() -> None:
+    identity, verified = Identity.from_seed(bytes(32)), Verified()
+    first, second = (
+        identity.sign(Announcement(PROTOCOL, SessionId("5" * 64), identity.peer, number, Presence(Role.FULL, False, None, ())))
+        for number in (1, 2)
+    )
+    verified.add(first)
+    assert first in verified
+    verified.add(second)
+    assert (first in verified, second in verified) == (False, True)
+
+
+def test_attempts_are_made_until_one_succeeds() -> None:
+    async def fail() -> int:
+        raise UnavailableError("gone")
+
+    async def answer() -> int:
+        return 3
+
+    assert carry_out(InlinePace().first([fail, answer, fail])) == 3
+    with pytest.raises(UnavailableError, match="gone"):
+        carry_out(InlinePace().first([fail, fail]))
 
 
 def test_streams_of_chance_depend_on_seed_and_name() -> None:

@@ -6,8 +6,8 @@ import importlib.util
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from learnae import hookimpl
 from learnae.errors import ProviderError
-from learnae.hookspecs import hookimpl
 from learnae.interfaces.provider import Context, Finding, Option, Provider
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from learnae.hookspecs import hookimpl
+from learnae import hookimpl
 from learnae.interfaces.provider import Context, Provider
 
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import os
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from learnae.errors import DamagedError, NotFoundError, TooLargeError, UnavailableError, UsageError, WorldError
@@ -112,8 +113,9 @@ class FolderStorage:
         text = f"nobody keeps {content} below {self._place.root}"
         raise NotFoundError(text)
 
-    def _holders(self, first: str) -> list[str]:
-        """List the owners, the named one first."""
+    def _holders(self, first: str) -> Iterator[str]:
+        """Go over the owners, the named one first: the others are listed only when somebody asks for them."""
+        yield first
         place = self._place
         with explained(f"list the files below {place.root}"):
             try:
@@ -121,7 +123,7 @@ class FolderStorage:
                     found = [e.name for e in list_folders(folder, at_most=MAX_OWNERS) if HEX64.match(e.name)]
             except FileNotFoundError:
                 found = []
-        return [first, *sorted(set(found) - {first})]
+        yield from sorted(set(found) - {first})
 
     def _release(self, content: str) -> None:
         place = self._place

@@ -1,9 +1,11 @@
 """The storage passes its exam."""
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from learnae_localfs.hostile import Entry, list_folders
 from learnae_localfs.layout import Place
 from learnae_localfs.storage import FolderStorage
 
@@ -41,5 +43,30 @@ def test_sessions_do_not_see_each_other(tmp_path: Path) -> None:
         assert await here.get(locator, max_bytes=4) == b"file"
         await here.aclose()
         await there.aclose()
+
+    asyncio.run(run())
+
+
+def test_the_named_owner_is_asked_before_anybody_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed: list[int] = []
+
+    def note(folder: int, *, at_most: int) -> Iterator[Entry]:
+        listed.append(at_most)
+        return list_folders(folder, at_most=at_most)
+
+    monkeypatch.setattr("learnae_localfs.storage.list_folders", note)
+
+    async def run() -> None:
+        place = Place(tmp_path, "7" * 64)
+        alice, bob = FolderStorage(place, "a1" * 32), FolderStorage(place, "b2" * 32)
+        locator = await alice.put(b"file")
+        assert await bob.get(locator, max_bytes=4) == b"file"
+        assert not listed
+        await bob.put(b"file")
+        await alice.release(locator)
+        assert await bob.get(locator, max_bytes=4) == b"file"
+        assert len(listed) == 1
+        await alice.aclose()
+        await bob.aclose()
 
     asyncio.run(run())

@@ -51,13 +51,19 @@ def test_a_folder_that_went_away_is_unavailable_and_receiving_goes_on(tmp_path: 
 
 def test_closing_while_a_look_is_under_way_waits_for_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A network mount may hang for minutes."""
-    let_go = threading.Event()
-    monkeypatch.setattr("learnae_localfs.mailbox.Mailbox.next_batch", lambda _: (let_go.wait(60), True))
+    looking, let_go = threading.Event(), threading.Event()
+
+    def hang(_: object) -> tuple[list[bytes], bool]:
+        looking.set()
+        let_go.wait(60)
+        return [], True
+
+    monkeypatch.setattr("learnae_localfs.mailbox.Mailbox.next_batch", hang)
 
     async def run() -> None:
         transport = FolderTransport(Place(tmp_path, "7" * 64), "a1" * 32, watch=False)
         receiving = asyncio.ensure_future(transport.receive())
-        await asyncio.sleep(0.01)
+        assert await asyncio.to_thread(looking.wait, 60)
         receiving.cancel()
         await asyncio.wait([receiving])
         await transport.aclose()
