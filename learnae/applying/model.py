@@ -171,7 +171,7 @@ def open_model(
     if isinstance(manifest.architecture, Custom) and model is None:
         raise ConfigError(
             f"the session's model is {manifest.architecture.label!r}, which is code that you must have: "
-            'name it, as --model-code module:function or load_model(..., model="module:function")'
+            'name it, as --code module:function or load_model(..., model="module:function")'
         )
     folder = Path(tempfile.mkdtemp(prefix="learnae-model-"))
     try:

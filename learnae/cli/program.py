@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -27,12 +28,18 @@ Results go to stdout, everything else to stderr. Exit status: 0 done; 1 `learnae
 `learnae demo` died, or a bug of LEARNAE, which shows a traceback; 2 something for you to put right, which one line names;
 130 interrupted."""
 
+INTERRUPTED = 130
+"""The exit status of a program that Ctrl-C ended: 128 + SIGINT, as shells have it."""
+
 
 def main() -> None:
     """Run the command line and end the process."""
-    logging.getLogger("learnae").addHandler(Complaints(logging.WARNING))
-    installed = Plugins.discover()
-    make_app(installed)(prog_name="learnae", obj=installed)
+    try:
+        logging.getLogger("learnae").addHandler(Complaints(logging.WARNING))
+        installed = Plugins.discover()
+        make_app(installed)(prog_name="learnae", obj=installed)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
 
 
 def make_app(installed: Plugins) -> typer.Typer:

@@ -51,7 +51,8 @@ class Journal:
         """Write a fact.
 
         Raises:
-            StateError: The file cannot be written.
+            StateError: The file cannot be written. What still comes while the peer ends is told to listeners alone, so that a
+                line that was cut stays the last one until the next start.
         """
         line = JournalLine(self._clock(), self._peer, fact)
         if self._file is not None:
@@ -60,7 +61,9 @@ class Journal:
                 if self._file.write(data) != len(data):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             except OSError as exc:
-                raise StateError(f"{self._file.name}: cannot be written: {exc.strerror}") from exc
+                failed, self._file = self._file, None
+                failed.close()
+                raise StateError(f"{failed.name}: cannot be written: {exc.strerror}") from exc
         for listener in self._listeners:
             listener(line)
 

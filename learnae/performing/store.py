@@ -50,12 +50,13 @@ class Store:
         self._connection = connection
 
     @classmethod
-    def open(cls, path: Path | None, session: SessionId) -> Self:
+    def open(cls, path: Path | None, session: SessionId, *, after_loss: bool = False) -> Self:
         """Open or create the state.
 
         Args:
             path: The file; ``None`` keeps everything in memory, for simulated peers.
             session: Whose state it must be.
+            after_loss: If it has to be created: the key is older than the state, so there was one, and it was lost.
 
         Raises:
             StateError: It is damaged, of another session, or of a later version of LEARNAE.
@@ -69,7 +70,7 @@ class Store:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
             store = cls(connection)
-            store._check(path, session)
+            store._check(path, session, after_loss=after_loss)
         except sqlite3.Error as exc:
             connection.close()
             raise StateError(f"{path}: cannot be used as a peer's state: {exc}; move it away to start afresh") from exc
@@ -78,12 +79,12 @@ class Store:
             raise
         return store
 
-    def _check(self, path: Path | None, session: SessionId) -> None:
+    def _check(self, path: Path | None, session: SessionId, *, after_loss: bool) -> None:
         found = self._connection.execute("PRAGMA user_version").fetchone()[0]
         if found > VERSION:
             raise StateError(f"{path}: written by a later version of LEARNAE (layout {found}, known {VERSION}); upgrade this one")
         if found == 0:
-            self._create(session)
+            self._create(session, after_loss=after_loss)
         row = self._connection.execute("SELECT id FROM session").fetchone()
         if row is None:
             raise StateError(f"{path}: the peer's state is damaged: it names no session; move it away to start afresh")
@@ -93,16 +94,21 @@ class Store:
                 f"{path}: is the state of session {belongs[:16]}, not of {session[:16]}; choose another --state folder"
             )
 
-    def _create(self, session: SessionId) -> None:
+    def _create(self, session: SessionId, *, after_loss: bool) -> None:
         execute = self._connection.execute
         execute("BEGIN IMMEDIATE")
         execute("CREATE TABLE record (tab TEXT, key TEXT, value BLOB NOT NULL, PRIMARY KEY (tab, key)) WITHOUT ROWID")
-        execute("CREATE TABLE session (id TEXT NOT NULL)")
+        execute("CREATE TABLE session (id TEXT NOT NULL, lost INTEGER NOT NULL)")
         execute("CREATE TABLE model (digest TEXT NOT NULL, weights BLOB NOT NULL, optimiser BLOB)")
         execute("CREATE TABLE sensor (id TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID")
-        execute("INSERT INTO session VALUES (?)", (session,))
+        execute("INSERT INTO session VALUES (?, ?)", (session, int(after_loss)))
         execute(f"PRAGMA user_version = {VERSION}")
         execute("COMMIT")
+
+    @property
+    def is_after_loss(self) -> bool:
+        """Whether an earlier state of this peer's was lost before this one was created."""
+        return bool(self._connection.execute("SELECT lost FROM session").fetchone()[0])
 
     def load(self) -> Memory:
         """Return what was saved; empty tables for a new peer.

@@ -73,7 +73,7 @@ async def run_peer(settings: PeerSettings, plugins: Plugins, *, listeners: Seque
         identity, is_new_key = open_identity(state)
         write_manifest(state.manifest, terms.manifest)
         with (
-            closing(Store.open(state.store, terms.id)) as store,
+            closing(Store.open(state.store, terms.id, after_loss=not is_new_key)) as store,
             closing(Journal(identity.peer, time.time, state.events, tuple(listeners))) as journal,
         ):
             async with AsyncExitStack() as stack:
@@ -94,7 +94,8 @@ async def run_peer(settings: PeerSettings, plugins: Plugins, *, listeners: Seque
                 assembled = await pace.decode(lambda: assemble(session, settings, providers.ledgers, means))
                 journal.write(assembled.started)
                 rows = await _own_rows(assembled, pace, state, journal)
-                first = await pace.decode(lambda: assembled.first_events(rows, recovering=assembled.is_fresh and not is_new_key))
+                recovering = assembled.is_fresh and store.is_after_loss
+                first = await pace.decode(lambda: assembled.first_events(rows, recovering=recovering))
                 for line in _reservations(settings, terms):
                     journal.write(Notice(line))
                 peer = Peer(assembled, providers.ledgers, pace, _ingestions(assembled, providers, store), note=journal.write)

@@ -49,10 +49,11 @@ ME, OTHER, MODEL = PeerId("a" * 64), PeerId("b" * 64), Digest("c" * 64)
 LOW, HIGH = Score(0.5, 0.7, 40), Score(0.75, 0.5, 40)
 
 
-def begun(role: Role = Role.FULL, *, resumed: bool = False) -> PeerStarted:
+def begun(role: Role = Role.FULL, *, resumed: bool = False, queued: int = 0) -> PeerStarted:
     return PeerStarted(
-        SessionId("d" * 64), role, "numpy", "localfs", "localfs", False, Averaging.PAIRWISE, Judge.ACCURACY, resumed, 7 * resumed
-    )
+        SessionId("d" * 64), role, "numpy", "localfs", "localfs", False, Averaging.PAIRWISE, Judge.ACCURACY, resumed, 7 * resumed,
+        queued,
+    )  # fmt: skip
 
 
 def cycle(kind: Cycle, number: int, tried: Score | None, *, kept: bool, partners: tuple[PeerId, ...] = ()) -> CycleEnded:
@@ -118,13 +119,13 @@ def test_before_anything_happened() -> None:
         assert words in shown
 
 
-def test_one_that_goes_on_learns_its_score_from_the_first_cycle_and_does_not_guess_the_queue() -> None:
+def test_one_that_goes_on_learns_its_score_from_the_first_cycle_and_says_what_waited_before() -> None:
     progress = told(
-        begun(resumed=True), SlicesQueued(1, 2, 40, 0, ME), cycle(Cycle.AVERAGE, 8, LOW, kept=False, partners=(OTHER,))
+        begun(resumed=True, queued=5), SlicesQueued(1, 2, 40, 0, ME), cycle(Cycle.AVERAGE, 8, LOW, kept=False, partners=(OTHER,))
     )
     assert progress.score == LOW
-    assert progress.queued is None
-    assert "passes of an earlier run, not counted" in drawn(progress)
+    assert progress.queued == 7
+    assert "7 passes over dataslices" in drawn(progress)
 
 
 def test_a_feeder_has_no_score() -> None:

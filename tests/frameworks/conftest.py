@@ -31,11 +31,17 @@ def make_context(tmp_path: Path) -> MakeContext:
     return make
 
 
+@pytest.fixture(scope="session")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where JAX keeps programs for this run: many tests, also of several modules, compile the same ones."""
+    return tmp_path_factory.mktemp("jax")
+
+
 @pytest.fixture(scope="module")
-def compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Let JAX keep programs for the tests of one module: many of them compile the same ones."""
+def compiled_once(programs: Path) -> Iterator[None]:
+    """Let JAX keep the programs of one module's tests."""
     from learnae.builtins.jax_framework.compilation_cache import switch_compilation_cache
 
-    switch_compilation_cache(str(tmp_path_factory.mktemp("jax")))
+    switch_compilation_cache(str(programs))
     yield
     switch_compilation_cache("off")

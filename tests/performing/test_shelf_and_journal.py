@@ -67,6 +67,35 @@ def test_a_journal_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
         Journal(PeerId("c" * 64), lambda: 0.0, tmp_path)
 
 
+def test_after_a_failure_only_listeners_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, heard = tmp_path / "events.jsonl", list[JournalLine]()
+    journal = Journal(ME, lambda: 1.0, path, (heard.append,))
+    journal.write(Notice("whole"))
+    journal.close()
+    monkeypatch.setattr(journal, "_file", HalfFile(path))
+    with pytest.raises(StateError, match="cannot be written: No space left"):
+        journal.write(Notice("cut"))
+    journal.write(Notice("the end"))
+    journal.close()
+    assert [getattr(line.fact, "text", "") for line in heard] == ["whole", "the end"]
+    whole, cut = path.read_bytes().split(b"\n")
+    assert (b"whole" in whole, b"cut" in cut) == (True, False)
+
+
+class HalfFile:
+    """A file on a disk that is full after a few bytes."""
+
+    def __init__(self, path: Path) -> None:
+        self.name = str(path)
+
+    def write(self, data: bytes) -> int:
+        with Path(self.name).open("ab") as file:
+            return file.write(data[:10])
+
+    def close(self) -> None:
+        pass
+
+
 def test_what_cannot_be_removed_or_listed_is_a_sentence(tmp_path: Path) -> None:
     shelf = FolderShelf(tmp_path / "slices")
     (tmp_path / "slices" / A).mkdir()

@@ -287,6 +287,17 @@ def test_a_damaged_model_is_a_sentence(place: Place) -> None:
         run(settings)
 
 
+def test_a_first_start_that_fails_is_no_lost_state(place: Place) -> None:
+    place.manifest()
+    settings = place.settings("peer", peer={"data": place.path / "rows.csv"})
+    with pytest.raises(ConfigError):
+        run(settings)
+    place.rows("rows")
+    run(settings)
+    assert not [notice for notice in of(place.facts("peer"), Notice) if "remember" in notice.text]
+    assert of(place.facts("peer"), CycleEnded)
+
+
 def test_a_file_that_grew_gives_new_slices_only(place: Place) -> None:
     place.manifest()
     columns, table = synthetic_rows(240, 0)
