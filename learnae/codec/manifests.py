@@ -67,6 +67,10 @@ def read_manifest(path: Path) -> Manifest:
         json.loads(data, object_pairs_hook=_unique)
         manifest = msgspec.json.decode(data, type=Manifest)
         check_manifest(manifest)
+    except FileNotFoundError as exc:
+        raise ConfigError(
+            f"{path}: there is no such session; name its manifest with --session, or describe one with learnae init"
+        ) from exc
     except (OSError, TooLargeError) as exc:
         raise ConfigError(f"{path}: the manifest cannot be read: {exc}") from exc
     except (ValueError, RecursionError, ConfigError) as exc:

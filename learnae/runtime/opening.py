@@ -126,8 +126,9 @@ def storage_name(settings: PeerSettings, plugins: Plugins) -> str:
     """Return the name of the storage: the operator's, or the one that comes with the transport.
 
     Raises:
-        ProviderError: The transport has none of its name.
+        ProviderError: There is no such transport, or it has no storage of its name.
     """
+    plugins.get(Capability.TRANSPORT, settings.network.transport)
     return settings.network.storage or plugins.storage_for(settings.network.transport)
 
 

@@ -53,7 +53,7 @@ def test_everything_that_is_missing_is_named_with_what_to_type(inside: Run) -> N
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        pytest.param(["--session", "no.json"], "no.json: the manifest cannot be read", id="no-manifest"),
+        pytest.param(["--session", "no.json"], "no.json: there is no such session", id="no-manifest"),
         pytest.param(["--secret-file", "mine.csv"], "this session has no secret", id="no-secret-wanted"),
         pytest.param(["--role", "trainer"], "a trainer has no rows of its own", id="trainer-with-rows"),
         pytest.param(["--folder", "no/such/folder"], "no/such/folder is not there", id="no-shared-folder"),

@@ -36,7 +36,7 @@ def refused(ended: subprocess.CompletedProcess[str]) -> str:
     [
         pytest.param(["--config", "no.toml"], ["no.toml: there is no such file", "learnae init"], id="no-file"),
         pytest.param(["--data", "no.csv"], ["no.csv"], id="no-data"),
-        pytest.param(["--session", "no.json"], ["no.json: the manifest cannot be read"], id="no-manifest"),
+        pytest.param(["--session", "no.json"], ["no.json: there is no such session"], id="no-manifest"),
         pytest.param(["--session", "mine.csv"], ["mine.csv: "], id="no-manifest-at-all"),
         pytest.param(["--set", "network.transprot=x"], ["'network.transprot'", "did you mean 'transport'?"], id="unknown-key"),
         pytest.param(["--set", "transport"], ["--set KEY=VALUE"], id="no-value"),

@@ -95,7 +95,7 @@ def test_what_is_no_manifest_is_refused(tmp_path: Path, manifest: Manifest, old:
 
 
 def test_a_missing_file_is_said(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"session\.json: the manifest cannot be read"):
+    with pytest.raises(ConfigError, match=r"session\.json: there is no such session"):
         read_manifest(tmp_path / "session.json")
 
 
@@ -155,3 +155,8 @@ def parameter(path: str, *shape: int) -> dict[str, Any]:
 def test_contradictions_are_refused(manifest: Manifest, change: dict[str, Any], complaint: str) -> None:
     with pytest.raises(ConfigError, match=complaint):
         check_manifest(with_(manifest, change))
+
+
+def test_a_folder_for_a_manifest_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="the manifest cannot be read"):
+        read_manifest(tmp_path)
