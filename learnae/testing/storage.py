@@ -11,10 +11,12 @@ from typing import Any
 from learnae.errors import DamagedError, NotFoundError, TooLargeError, UnavailableError, UsageError, WorldError
 from learnae.interfaces.storage import Storage
 from learnae.testing.faults import Fault, FaultyStorage
-from learnae.testing.moments import moments, run_within, skip
+from learnae.testing.ledgers import ExamLedger, content, examine
+from learnae.testing.moments import moments, skip
 from learnae.values.ids import Locator
 
 Open = Callable[[str], Storage]
+_Ledger = ExamLedger[Storage]
 """Opens a storage on the exam's ledger for an owner, who is named by 64 hexadecimal digits."""
 
 ALICE, BOB, CAROL = "a1" * 32, "b2" * 32, "c3" * 32
@@ -66,7 +68,7 @@ class StorageExam(ABC):
             alice, bob = ledger.open(ALICE), ledger.open(BOB)
             for number, size in enumerate((0, 1, 255, 4096, 65_537, 3_000_000)):
                 if size <= alice.max_file_bytes:
-                    data = _data(number, size)
+                    data = content(number, size)
                     locator = await _put(alice, data)
                     for reader in (alice, bob):
                         assert await _found(reader, locator, size) == data, f"a file of {size} bytes came back changed"
@@ -90,7 +92,7 @@ class StorageExam(ABC):
 
         async def exam(ledger: _Ledger) -> None:
             alice, bob, carol = ledger.open(ALICE), ledger.open(BOB), ledger.open(CAROL)
-            data = _data(1, 50_000)
+            data = content(1, 50_000)
             locators = {await _put(alice, data), await _put(alice, data)}
             locators.update(await asyncio.gather(*(_put(storage, data) for storage in (alice, alice, bob, bob))))
             for locator in locators:
@@ -119,7 +121,7 @@ class StorageExam(ABC):
 
         async def exam(ledger: _Ledger) -> None:
             alice, bob = ledger.open(ALICE), ledger.open(BOB)
-            data = _data(1, 10_000)
+            data = content(1, 10_000)
             locator = await _put(alice, data)
             for reader in (alice, bob):
                 assert await _found(reader, locator, 10_000) == data
@@ -198,7 +200,7 @@ class StorageExam(ABC):
 
         async def exam(ledger: _Ledger) -> None:
             alice, bob = ledger.open(ALICE), ledger.open(BOB)
-            data = _data(1, min(2_000_000, alice.max_file_bytes))
+            data = content(1, min(2_000_000, alice.max_file_bytes))
             locator = await _put(alice, data)
             for patience in moments():
                 await alice.release(locator)
@@ -219,7 +221,7 @@ class StorageExam(ABC):
 
         async def exam(ledger: _Ledger) -> None:
             alice, bob = ledger.open(ALICE), ledger.open(BOB)
-            data = _data(1, min(500_000, alice.max_file_bytes))
+            data = content(1, min(500_000, alice.max_file_bytes))
             locator = await _put(alice, data)
             for patience in moments():
                 task = asyncio.ensure_future(bob.get(locator, max_bytes=len(data)))
@@ -236,7 +238,7 @@ class StorageExam(ABC):
 
         async def exam(ledger: _Ledger) -> None:
             owners = [ledger.open(owner) for owner in (ALICE, BOB, CAROL)]
-            files = [_data(number, 20_000) for number in range(24)]
+            files = [content(number, 20_000) for number in range(24)]
             locators = await asyncio.gather(*(_put(owners[number % 3], data) for number, data in enumerate(files)))
             fetched = await asyncio.gather(*(_found(owners[number % 2], at, 20_000) for number, at in enumerate(locators)))
             assert fetched == files
@@ -252,7 +254,7 @@ class StorageExam(ABC):
             async def exam(ledger: _Ledger, fault: Fault = fault) -> None:
                 alice = FaultyStorage(ledger.open(ALICE), puts={0: fault})
                 bob = FaultyStorage(ledger.open(BOB), gets={0: fault})
-                data = _data(1, 5_000)
+                data = content(1, 5_000)
                 with contextlib.suppress(WorldError):
                     locator = await alice.put(data)
                     first = await bob.get(locator, max_bytes=5_000)
@@ -273,41 +275,8 @@ class StorageExam(ABC):
 
         self._run(tmp_path, exam)
 
-    def _run(self, folder: Path, exam: Callable[["_Ledger"], Coroutine[Any, Any, None]]) -> None:
-        """Run one exam against a new ledger, and close what it opened."""
-        folder.mkdir(exist_ok=True)
-
-        async def run() -> None:
-            ledger = _Ledger(self.connect(folder))
-            try:
-                await exam(ledger)
-            finally:
-                await ledger.aclose()
-
-        run_within(self.deadline_s, run(), "a file that was put can be fetched")
-
-
-class _Ledger:
-    """Remembers what an exam opens."""
-
-    def __init__(self, connect: Open) -> None:
-        self._connect = connect
-        self._opened: list[Storage] = []
-
-    def open(self, owner: str) -> Storage:
-        storage = self._connect(owner)
-        self._opened.append(storage)
-        return storage
-
-    async def aclose(self) -> None:
-        for storage in self._opened:
-            await storage.aclose()
-
-
-def _data(number: int, size: int) -> bytes:
-    """Make bytes that are like no others of the exam."""
-    pattern = bytes((number + index) % 256 for index in range(256))
-    return (number.to_bytes(4, "little") + pattern * (size // 256 + 1))[:size]
+    def _run(self, folder: Path, exam: Callable[[_Ledger], Coroutine[Any, Any, None]]) -> None:
+        examine(folder, self.connect, exam, deadline_s=self.deadline_s, promise="a file that was put can be fetched")
 
 
 async def _put(storage: Storage, data: bytes) -> Locator:

@@ -10,9 +10,11 @@ from typing import Any
 from learnae.errors import UnavailableError, UsageError
 from learnae.interfaces.transport import Transport
 from learnae.testing.faults import Fault, FaultyTransport
-from learnae.testing.moments import moments, run_within, skip
+from learnae.testing.ledgers import ExamLedger, content, examine
+from learnae.testing.moments import moments, skip
 
 Open = Callable[[str], Transport]
+_Ledger = ExamLedger[Transport]
 """Opens a transport on the exam's ledger for an author, who is named by 64 hexadecimal digits."""
 
 _PAUSE_S = 0.02
@@ -69,7 +71,7 @@ class TransportExam(ABC):
             sizes += [alice.max_message_bytes] if alice.max_message_bytes <= 2**24 else []
             for number, size in enumerate(sizes):
                 if size <= alice.max_message_bytes:
-                    await self._arrives(alice, bob, slot(number), _message(number, size))
+                    await self._arrives(alice, bob, slot(number), content(number, size))
 
         self._run(tmp_path, exam)
 
@@ -112,10 +114,10 @@ class TransportExam(ABC):
 
         async def exam(ledger: _Ledger) -> None:
             alice = ledger.open(ALICE)
-            latest = {_message(number, 100 + number) for number in range(20)}
+            latest = {content(number, 100 + number) for number in range(20)}
             await self._publish(alice, slot(0), b"outdated")
             for number in range(20):
-                await self._publish(alice, slot(number), _message(number, 100 + number))
+                await self._publish(alice, slot(number), content(number, 100 + number))
             await alice.aclose()
             seen = await self._collect(ledger.open(BOB), latest)
             assert seen <= latest | {b"outdated"}, "something arrived that nobody published"
@@ -150,9 +152,9 @@ class TransportExam(ABC):
 
         async def exam(ledger: _Ledger) -> None:
             alice = ledger.open(ALICE)
-            expected = {_message(number, 50) for number in range(60)}
+            expected = {content(number, 50) for number in range(60)}
             for number in range(60):
-                await self._publish(alice, slot(number), _message(number, 50))
+                await self._publish(alice, slot(number), content(number, 50))
             bob = ledger.open(BOB)
             seen: set[bytes] = set()
             for patience in moments():
@@ -173,7 +175,7 @@ class TransportExam(ABC):
             size = min(alice.max_message_bytes, 262_144)
             possible = set()
             for number, patience in enumerate(moments()):
-                message = _message(number, size)
+                message = content(number, size)
                 possible.add(message)
                 task = asyncio.ensure_future(alice.publish(slot(number % 3), message))
                 await patience
@@ -193,7 +195,7 @@ class TransportExam(ABC):
             size = min(alice.max_message_bytes, 65_536)
             latest = set()
             for number, patience in enumerate(moments()):
-                task = asyncio.ensure_future(alice.publish(slot(number), _message(number, size)))
+                task = asyncio.ensure_future(alice.publish(slot(number), content(number, size)))
                 await patience
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError, UnavailableError):
@@ -211,11 +213,11 @@ class TransportExam(ABC):
         async def exam(ledger: _Ledger) -> None:
             authors = [ledger.open(owner) for owner in (ALICE, BOB, CAROL)]
             reader = ledger.open("d4" * 32)
-            expected = {_message(100 * index + number, 2_000) for index in range(3) for number in range(15)}
+            expected = {content(100 * index + number, 2_000) for index in range(3) for number in range(15)}
             async with asyncio.TaskGroup() as tasks:
                 for index, author in enumerate(authors):
                     for number in range(15):
-                        tasks.create_task(self._publish(author, slot(number), _message(100 * index + number, 2_000)))
+                        tasks.create_task(self._publish(author, slot(number), content(100 * index + number, 2_000)))
                 seen = tasks.create_task(self._collect(reader, expected))
             assert seen.result() <= expected, "something arrived that nobody published"
 
@@ -227,7 +229,7 @@ class TransportExam(ABC):
 
             async def exam(ledger: _Ledger, fault: Fault = fault) -> None:
                 alice, bob = FaultyTransport(ledger.open(ALICE), published={1: fault, 3: fault}), ledger.open(BOB)
-                messages = {slot(number): _message(number, 500) for number in range(6)}
+                messages = {slot(number): content(number, 500) for number in range(6)}
                 for number, message in messages.items():
                     with contextlib.suppress(UnavailableError):
                         await alice.publish(number, message)
@@ -281,46 +283,13 @@ class TransportExam(ABC):
             received.add(await _receive(receiver))
         return received
 
-    def _run_if_kept(self, folder: Path, exam: Callable[["_Ledger"], Coroutine[Any, Any, None]]) -> None:
+    def _run_if_kept(self, folder: Path, exam: Callable[[_Ledger], Coroutine[Any, Any, None]]) -> None:
         if not self.keeps:
             skip("the ledger keeps no messages")
         self._run(folder, exam)
 
-    def _run(self, folder: Path, exam: Callable[["_Ledger"], Coroutine[Any, Any, None]]) -> None:
-        """Run one exam against a new ledger, and close what it opened."""
-        folder.mkdir(exist_ok=True)
-
-        async def run() -> None:
-            ledger = _Ledger(self.connect(folder))
-            try:
-                await exam(ledger)
-            finally:
-                await ledger.aclose()
-
-        run_within(self.deadline_s, run(), "a message that must arrive did")
-
-
-class _Ledger:
-    """Remembers what an exam opens."""
-
-    def __init__(self, connect: Open) -> None:
-        self._connect = connect
-        self._opened: list[Transport] = []
-
-    def open(self, owner: str) -> Transport:
-        transport = self._connect(owner)
-        self._opened.append(transport)
-        return transport
-
-    async def aclose(self) -> None:
-        for transport in self._opened:
-            await transport.aclose()
-
-
-def _message(number: int, size: int) -> bytes:
-    """Make a message that is like no other one of the exam, and in which every byte value occurs if it is long enough."""
-    pattern = bytes((number + index) % 256 for index in range(256))
-    return (number.to_bytes(4, "little") + pattern * (size // 256 + 1))[:size]
+    def _run(self, folder: Path, exam: Callable[[_Ledger], Coroutine[Any, Any, None]]) -> None:
+        examine(folder, self.connect, exam, deadline_s=self.deadline_s, promise="a message that must arrive did")
 
 
 async def _refused(transport: Transport, number: str, message: bytes) -> None:
