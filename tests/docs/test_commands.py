@@ -20,6 +20,7 @@ ELSEWHERE = {
     "make test": "it is what runs this test",
     "pip install '.[jax,parquet,figures]' ./plugins/localfs": "in a fresh environment: tests/packaging",
     "pip install . ./plugins/localfs": "in a fresh environment: tests/packaging",
+    "pip install . ./plugins/iota": "in a fresh environment: tests/packaging",
 }
 MANUALS = {ROOT / "docs/demo.md", ROOT / "docs/using-the-model.md"}
 """Their commands, in ``sh`` blocks, are run by tests/demo/test_docs.py, which makes the demos small."""

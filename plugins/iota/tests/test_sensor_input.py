@@ -1,0 +1,119 @@
+"""Inputs of sensors: CSV and JSON lines, read again from where they were left."""
+
+import io
+import os
+from pathlib import Path
+
+import pytest
+from learnae_iota.feeding import MAX_LINE_BYTES, FileSource, Format, LineInput, PipeSource, batches
+
+from learnae.errors import DataError, StateError
+from learnae.interfaces.sensors import Reading
+
+
+def read(data: bytes, position: str = "", **more: object) -> tuple[list[Reading], str, list[str]]:
+    said: list[str] = []
+    source = LineInput(FileSource(io.BytesIO(data), follow=False), "the input", position=position, tell=said.append, **more)  # type: ignore[arg-type]
+    readings = [found[0] for found in source.readings() if found]
+    return readings, source.position, said
+
+
+def test_csv_keeps_what_is_written() -> None:
+    text = 'a,b,c,d,e\n1,2.5,one,,1.000e+00\n-7,"x, ""y""",0x1,nan,01\n'
+    readings, _, said = read(text.encode())
+    assert readings == [
+        {"a": 1, "b": 2.5, "c": "one", "d": None, "e": "1.000e+00"},
+        {"a": -7, "b": 'x, "y"', "c": "0x1", "d": "nan", "e": "01"},
+    ]
+    assert not said
+
+
+def test_json_lines_are_strict() -> None:
+    lines = [
+        b'{"x": 1, "y": "\\u00e9", "z": null, "w": true}',
+        b"",
+        b'{"x": NaN}',
+        b'{"x": [1]}',
+        b'{"x": 1, "x": 2}',
+        b"[1]",
+        b'{"x": 1e999}',
+        b'{"x": 99999999999999999999}',
+        b'{"x": "\\ud800"}',
+        b"{" * 50_000,
+        b'{"x": "\xff"}',
+        b'{"x": "' + b"y" * MAX_LINE_BYTES + b'"}',
+        b'{"x": 2}',
+    ]
+    readings, _, said = read(b"\n".join(lines))
+    assert readings == [{"x": 1, "y": "é", "z": None, "w": True}, {"x": 2}]
+    assert len(said) == 10
+    assert all(len(text) <= 300 for text in said)
+
+
+def test_lines_of_another_length_than_the_head_are_left_out() -> None:
+    readings, _, said = read(b"a,b\n1,2\n1\n1,2,3\n\n3,4\n")
+    assert readings == [{"a": 1, "b": 2}, {"a": 3, "b": 4}]
+    assert "the line that ends at byte 10 is no reading and is left out: 1 cells for 2 columns" in said[0]
+
+
+@pytest.mark.parametrize("head", [b"a,a\n", b"a,,b\n", b'"a\n', b"a\0b\n", b"x" * 70_000])
+def test_a_head_line_has_to_name_columns(head: bytes) -> None:
+    with pytest.raises(DataError, match="has to name the columns"):
+        read(head + b"1,2\n")
+
+
+@pytest.mark.parametrize("style", [Format.CSV, Format.JSONL])
+def test_an_input_goes_on_wherever_it_was_left(style: Format) -> None:
+    data = b"x,y\n1,a\n\n2,b\nbroken\n3,c\n4,d" if style is Format.CSV else b'{"x":1}\n\n{"x":2}\nbroken\n{"x":3}\n{"x":4}'
+    everything = read(data)[0]
+    assert len(everything) == 4
+    source = LineInput(FileSource(io.BytesIO(data), follow=False), "it")
+    for index, found in enumerate(source.readings()):
+        assert found
+        assert read(data, source.position)[0] == everything[index + 1 :]
+    assert read(data + b"\n" + data.splitlines()[1] + b"\n", source.position)[0] in ([{"x": 1, "y": "a"}], [])
+
+
+def test_a_replaced_input_is_noticed() -> None:
+    _, position, _ = read(b"x\n1\n2\n")
+    for other in (b"x\n1\n3\n", b"x\n1\n", b"x\n1\n2222\n", b""):
+        with pytest.raises(DataError, match="it was cut or replaced"):
+            read(other, position)
+    with pytest.raises(StateError, match="no position"):
+        read(b"x\n", "nonsense")
+
+
+def test_batches_are_full_or_waited_long_enough(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_bytes(b"x\n1\n2\n3\n")
+    seconds = 0.0
+    appended = [b"4\n5", b"", b"5\n", b"", b"", b""]
+
+    def wait() -> bool:
+        nonlocal seconds
+        seconds += 1
+        if not appended:
+            return False
+        with path.open("ab") as file:
+            file.write(appended.pop(0))
+        return True
+
+    with path.open("rb") as file:
+        source = LineInput(FileSource(file, follow=True), "x.csv")
+        found = list(batches(source, size=2, now_s=lambda: seconds, wait=wait, patience_s=2))
+    assert [[reading["x"] for reading in batch.readings if reading] for batch in found] == [[1, 2], [3, 4], [55]]
+    assert read(path.read_bytes(), found[1].input)[0] == [{"x": 55}]
+
+
+def test_a_pipe_is_read_as_it_comes() -> None:
+    reading, writing = os.pipe()
+    source = LineInput(PipeSource(reading, moment_s=0.01), "stdin")
+    found = source.readings()
+    os.write(writing, b'{"x": 1}\n{"x"')
+    assert next(found) == ({"x": 1}, 9)
+    assert next(found) is None
+    os.write(writing, b": 2}\n" + b'{"x": 3}')
+    assert next(found) == ({"x": 2}, 9)
+    os.close(writing)
+    assert [each[0] for each in found if each] == [{"x": 3}]
+    os.close(reading)

@@ -1,0 +1,187 @@
+"""The transport passes its exam over a development node and over HORNET; what strangers write does no harm."""
+
+import asyncio
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from learnae_iota.access import Access
+from learnae_iota.bundles import Posting
+from learnae_iota.content import place_of
+from learnae_iota.pages import EPOCH_S, FULL_AT
+from learnae_iota.settings import TangleSettings
+from learnae_iota.tangle import Tangle, open_tangle
+from learnae_iota.transport import MAX_MESSAGE_BYTES, IotaTransport
+from ledger_rig import RENDEZVOUS, Clock, development_tangle
+from tangle_rig import Hornet
+
+from learnae.errors import UnavailableError, UsageError
+from learnae.testing.rows import toy_manifest
+from learnae.testing.transport import Open, TransportExam, slot
+
+
+class TestOverADevelopmentNode(TransportExam):
+    deadline_s = 240.0
+    again_s = 10.0
+
+    @pytest.fixture(autouse=True)
+    def _node(self) -> Iterator[None]:
+        with development_tangle() as self.settings:
+            yield
+
+    def connect(self, folder: Path) -> Open:
+        rendezvous = secrets.token_hex(32)
+        return lambda _: IotaTransport(Access(self.settings), rendezvous, poll_interval_s=0.02)
+
+
+class TestOverHornet(TestOverADevelopmentNode):
+    @pytest.fixture(autouse=True)
+    def _node(self, hornet: Hornet) -> None:
+        self.settings = TangleSettings(nodes=(hornet.url,), weight=hornet.weight)
+
+
+@pytest.fixture
+def settings() -> Iterator[TangleSettings]:
+    with development_tangle() as told:
+        yield told
+
+
+@pytest.fixture
+def tangle(settings: TangleSettings) -> Iterator[Tangle]:
+    opened = open_tangle(settings.nodes, weight=settings.weight)
+    yield opened
+    opened.close()
+
+
+def test_the_announcements_of_a_default_session_fit() -> None:
+    assert toy_manifest().limits.announcement_bytes + 64 <= MAX_MESSAGE_BYTES
+
+
+def opened(settings: TangleSettings, clock: Clock) -> IotaTransport:
+    return IotaTransport(Access(settings), RENDEZVOUS, poll_interval_s=0.01, clock=clock.milliseconds, monotonic=clock.monotonic)
+
+
+async def gather(transport: IotaTransport, count: int) -> list[bytes]:
+    async with asyncio.timeout(60):
+        return [await transport.receive() for _ in range(count)]
+
+
+async def silent(transport: IotaTransport) -> bool:
+    try:
+        async with asyncio.timeout(0.3):
+            await transport.receive()
+    except TimeoutError:
+        return True
+    return False
+
+
+def test_duplicates_are_dropped(settings: TangleSettings) -> None:
+    async def run() -> None:
+        clock = Clock()
+        alice, bob = opened(settings, clock), opened(settings, clock)
+        for _ in range(3):
+            await alice.publish(slot(1), b"once")
+        assert await gather(bob, 1) == [b"once"]
+        assert await silent(bob)
+        assert await silent(alice), "what was published comes back"
+        for transport in (alice, bob):
+            await transport.aclose()
+
+    asyncio.run(run())
+
+
+def test_what_was_said_is_said_again_in_the_next_epoch(settings: TangleSettings) -> None:
+    """Who comes when the first epoch is out of reach gets the latest word, and nothing older."""
+
+    async def run() -> None:
+        clock = Clock()
+        alice, bob = opened(settings, clock), opened(settings, clock)
+        await alice.publish(slot(1), b"outdated")
+        await alice.publish(slot(1), b"latest")
+        await alice.publish(slot(2), b"other")
+        assert sorted(await gather(bob, 3)) == [b"latest", b"other", b"outdated"]
+        for _ in range(6):
+            clock.now_s += EPOCH_S
+            assert await silent(alice)
+            assert await silent(bob), "what is said again comes again"
+        late = opened(settings, clock)
+        assert sorted(await gather(late, 2)) == [b"latest", b"other"]
+        assert await silent(late)
+        for transport in (alice, bob, late):
+            await transport.aclose()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("behind_s", [-EPOCH_S, 0, EPOCH_S])
+def test_clocks_may_differ(settings: TangleSettings, behind_s: int) -> None:
+    async def run() -> None:
+        ahead, behind = Clock(), Clock()
+        behind.now_s -= behind_s
+        alice, bob = opened(settings, ahead), opened(settings, behind)
+        alice._ahead_ms = bob._ahead_ms = 0  # as if the node had no clock
+        await alice.publish(slot(1), b"from elsewhen")
+        assert await gather(bob, 1) == [b"from elsewhen"]
+        await alice.aclose()
+        await bob.aclose()
+
+    asyncio.run(run())
+
+
+def test_a_full_page_makes_the_next_one_begin(settings: TangleSettings, tangle: Tangle) -> None:
+    """A stranger who fills a page hides nothing that is said afterwards."""
+    clock = Clock()
+    place = place_of("announcements", RENDEZVOUS, int(clock.now_s) // EPOCH_S, 0)
+    for start in range(0, FULL_AT, 100):
+        tangle.send([Posting(place.address, "AZ"[number % 2], place.tag) for number in range(start, start + 100)])
+
+    async def run() -> None:
+        alice, bob = opened(settings, clock), opened(settings, clock)
+        alice._ahead_ms = bob._ahead_ms = 0
+        for number in range(5):
+            await alice.publish(slot(number), b"said %d" % number)
+        assert alice._pages.writable(int(clock.now_s) // EPOCH_S).number == 1
+        assert sorted(await gather(bob, 5)) == [b"said %d" % number for number in range(5)]
+        assert await silent(bob)
+        await alice.aclose()
+        await bob.aclose()
+
+    asyncio.run(run())
+
+
+def test_what_strangers_write_is_passed_over(settings: TangleSettings, tangle: Tangle) -> None:
+    clock = Clock()
+    place = place_of("announcements", RENDEZVOUS, int(clock.now_s) // EPOCH_S, 0)
+    for trytes in ("", "9", "A", "ZZZZ", "ZZZZZZZZ", "M" * 3000, "99999999", "A9999999" + "Z9" * 5):
+        tangle.send([Posting(place.address, trytes, place.tag)])
+
+    async def run() -> None:
+        alice, bob = opened(settings, clock), opened(settings, clock)
+        alice._ahead_ms = bob._ahead_ms = 0
+        await alice.publish(slot(1), b"good")
+        seen = [await bob.receive()]
+        while b"good" not in seen:
+            seen.append(await bob.receive())
+        assert set(seen) <= {b"good", b"", b"Z"}
+        await alice.aclose()
+        await bob.aclose()
+
+    asyncio.run(run())
+
+
+def test_a_tangle_that_does_not_answer_is_unavailable() -> None:
+    async def run() -> None:
+        transport = IotaTransport(Access(TangleSettings(nodes=("http://127.0.0.1:9",), weight=1)), RENDEZVOUS)
+        for _ in range(2):
+            with pytest.raises(UnavailableError):
+                await transport.receive()
+            with pytest.raises(UnavailableError):
+                await transport.publish(slot(1), b"message")
+        with pytest.raises(UsageError):
+            await transport.publish("x", b"message")
+        await transport.aclose()
+        with pytest.raises(UnavailableError, match="was closed"):
+            await transport.publish(slot(1), b"message")
+
+    asyncio.run(run())
