@@ -62,7 +62,7 @@ class Scene:
             self.start(name)
             if not self.session.bootstrap:
                 self.session.bootstrap = [self.session.address(name)]
-        self.wait(lambda: all(self.is_known(one, other) for one in self.members for other in self.members), "all know all")
+        self.wait(lambda: all(self.is_known(one, other) for one in self.members for other in self.members), "all know all", 600.0)
 
     def is_known(self, one: str, other: str) -> bool:
         """Say whether a peer has heard of another's model."""

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from hepmass import HIDDEN, PASSES, SLICE_SIZE, TRAINING, open_framework
+from hepmass import HIDDEN, PASSES, POLICIES, SLICE_SIZE, TRAINING, open_framework
 from sessions import Member, RunningSession, make_manifest, read_everything
 from sharing import accuracy, uses_by_slice
 from swarms import SwarmSession, each_fact
@@ -27,7 +27,7 @@ from learnae.codec.seal import new_secret
 from learnae.report.overview import render_overview
 from learnae.report.reading import read_histories
 from learnae.report.summarising import summarise
-from learnae.values.choices import Averaging, Judge, Role
+from learnae.values.choices import Averaging, Role
 from learnae.values.ids import PeerId
 from learnae.values.journal import HoldersCounted, TrafficMeasured
 
@@ -39,24 +39,24 @@ def roles(*, sharing: bool) -> dict[str, Role]:
     return {"feeder": Role.FEEDER, "trainer": Role.TRAINER, "full0": Role.FULL, "full1": Role.FULL, "full2": Role.FULL}
 
 
-def run_alone(session: RunningSession, members: list[Member], framework: str) -> None:
+def run_alone(session: RunningSession, members: list[Member], framework: str, averaging: Averaging) -> None:
     """Let each train by itself."""
     for member in members:
         if member.role is Role.FULL:
             session.start(
-                member, framework=framework, averaging=Averaging.PAIRWISE, training=TRAINING, ledger=f"ledger-{member.name}",
+                member, framework=framework, averaging=averaging, training=TRAINING, ledger=f"ledger-{member.name}",
                 until="converged", quiet_period_s=0.1,
             )  # fmt: skip
     session.wait()
 
 
-def run_together(session: SwarmSession, members: list[Member], framework: str) -> float:
+def run_together(session: SwarmSession, members: list[Member], framework: str, averaging: Averaging) -> float:
     """Let them train together; return the seconds that took."""
     began_s = time.monotonic()
     for member in members:
         session.extra[member.name] = {"network.measure_interval_s": 2.0}
         session.start(
-            member, framework=framework, averaging=Averaging.PAIRWISE, training=TRAINING, expect_peers=len(members) - 1,
+            member, framework=framework, averaging=averaging, training=TRAINING, expect_peers=len(members) - 1,
             quiet_period_s=6.0,
         )  # fmt: skip
         if not session.bootstrap:
@@ -89,11 +89,13 @@ def main() -> None:
     parser.add_argument("--test-rows", type=int, default=1600)
     parser.add_argument("--threshold", type=int, default=6, help="overuse threshold, with --sharing")
     parser.add_argument("--sharing", action="store_true")
+    parser.add_argument("--policy", choices=list(POLICIES), default="soup", help="pairwise is the paper's, soup the better one")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--framework", default="numpy", help="numpy starts faster; jax gives the same arithmetic")
     parser.add_argument("--picture", type=Path, help="write the report's picture of the last seed here")
     options = parser.parse_args()
     features, rows, classes = read_everything(options.data, options.label, options.exclude)
+    averaging, judge = POLICIES[options.policy]
     for seed in range(options.seeds):
         order = np.random.Generator(np.random.PCG64(seed)).permutation(len(rows))
         test, mine = rows[order[: options.test_rows]], rows[order[options.test_rows :]]
@@ -104,19 +106,19 @@ def main() -> None:
         ]
         secret = new_secret()
         manifest = make_manifest(
-            "swarm", features, classes, hidden=HIDDEN, seed=seed, judge=Judge.ACCURACY, slice_size=SLICE_SIZE, passes=PASSES,
+            "swarm", features, classes, hidden=HIDDEN, seed=seed, judge=judge, slice_size=SLICE_SIZE, passes=PASSES,
             sharing=options.sharing, overuse_threshold=options.threshold if options.sharing else PASSES, secret=secret,
         )  # fmt: skip
         folder = Path(tempfile.mkdtemp(prefix="learnae-benchmark-"))
         try:
             framework = open_framework(options.framework, manifest, folder)
             open_terms = make_manifest(
-                "swarm", features, classes, hidden=HIDDEN, seed=seed, judge=Judge.ACCURACY, slice_size=SLICE_SIZE, passes=PASSES,
+                "swarm", features, classes, hidden=HIDDEN, seed=seed, judge=judge, slice_size=SLICE_SIZE, passes=PASSES,
             )  # fmt: skip
             alone = RunningSession(folder / "alone", open_terms)
             together = SwarmSession(folder / "together", manifest, secret)
-            run_alone(alone, members, options.framework)
-            seconds = run_together(together, members, options.framework)
+            run_alone(alone, members, options.framework, averaging)
+            seconds = run_together(together, members, options.framework, averaging)
 
             trains = [member for member in members if member.role is not Role.FEEDER]
             before = {m.name: accuracy(framework, alone, m.name, test) for m in trains if m.role is Role.FULL}

@@ -13,6 +13,7 @@ import argparse
 import csv
 import random
 import signal
+import subprocess
 import sys
 import time
 from dataclasses import dataclass, fields
@@ -26,6 +27,7 @@ from numpy.typing import NDArray
 STAY = ("ann", "bob")
 COME_AND_GO = ("cyd", "dan", "eve", "fay")
 SAMPLE_S = 5.0
+LEAVING_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,12 @@ def disturb(scene: Scene, draw: random.Random) -> str:
         return f"{name} joins"
     kind = draw.choice(["leaves", "is killed"])
     process.send_signal(signal.SIGKILL if kind == "is killed" else signal.SIGINT)
-    process.wait(30)
+    try:
+        process.wait(LEAVING_S)
+    except subprocess.TimeoutExpired:
+        kind = f"does not leave within {LEAVING_S:g} s, and is killed"
+        process.kill()
+        process.wait()
     scene.session.processes.pop(name)
     return f"{name} {kind}"
 

@@ -54,6 +54,7 @@ def described(given: Given, plugins: Plugins, provider: str) -> DescribedPeer:
     Raises:
         OperatorError: Something in the settings cannot be used, or the folders cannot.
     """
+    from learnae.codec.manifests import read_manifest, session_id
     from learnae.config.settings import state_folder
     from learnae.runtime.opening import context_for, read_terms
 
@@ -61,6 +62,9 @@ def described(given: Given, plugins: Plugins, provider: str) -> DescribedPeer:
     plugins.check_sections(settings.plugins)
     terms = read_terms(settings)
     state = state_folder(settings, terms.id)
+    copy = state / "session.json"
+    if copy.exists() and (belongs := session_id(read_manifest(copy))) != terms.id:
+        raise StateError(f"{state}: is the state of session {belongs[:16]}, not of {terms.id[:16]}; choose another --state")
     folder = state / f"plugin-{provider}"
     try:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)

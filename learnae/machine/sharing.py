@@ -19,11 +19,7 @@ SHARING: Final = "sharing"
 
 
 class Sharing:
-    """Orders one thing at a time, so that of two hashlists the later one is announced later; and again after a failure.
-
-    Attributes:
-        is_under_way: Slices or a hashlist are on their way to where others can fetch them.
-    """
+    """Orders one thing at a time, so that of two hashlists the later one is announced later; and again after a failure."""
 
     def __init__(self, notebook: Notebook, board: Board, slices: Slices, *, releasing: Releasing, offering: Offering) -> None:
         self._notebook = notebook
@@ -32,9 +28,14 @@ class Sharing:
         self._releasing = releasing
         self._offering = offering
         self._backoff = Backoff(notebook.rules.retry_s)
-        self.is_under_way = False
+        self._is_ordered = self._is_blocked = False
         self._is_to_do = True
         self._is_hashlist_old = False
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether slices or a hashlist are on their way to where others can fetch them, or about to be."""
+        return self._is_ordered or self._is_blocked
 
     def changed(self) -> None:
         """There may be something to offer."""
@@ -43,22 +44,28 @@ class Sharing:
     def pass_time(self) -> None:
         """Order what is not offered yet: slices first, then the hashlist; neither while the same files may be being released."""
         is_due = self._backoff.is_due(SHARING, self._notebook.now_s)
-        if not self._notebook.rules.sharing or not self._is_to_do or self.is_under_way or not is_due:
+        if not self._notebook.rules.sharing or not self._is_to_do or self._is_ordered or not is_due:
             return
         own = self._slices.own()
         unshared = tuple((item.digest, item.evaluation) for item in own if not item.shared)
         shared = [item for item in own if item.shared]
+        self._is_blocked = False
         if unshared:
-            self.is_under_way = not any(self._releasing.is_under_way(f"slice/{digest}") for digest, _ in unshared)
-            if self.is_under_way:
-                self._notebook.order(StoreSlices(unshared))
+            self._is_blocked = any(self._releasing.is_under_way(f"slice/{digest}") for digest, _ in unshared)
+            self._order(StoreSlices(unshared))
         elif shared and not self._is_announced(len(shared)):
-            self.is_under_way = not self._releasing.is_any_under_way(FileKind.HASHLIST)
-            if self.is_under_way:
-                self._releasing.storing.add(FileKind.HASHLIST)
-                self._notebook.order(StoreHashlist(_entries(shared)))
+            self._is_blocked = self._releasing.is_any_under_way(FileKind.HASHLIST)
+            self._order(StoreHashlist(_entries(shared)))
         else:
             self._is_to_do = False
+
+    def _order(self, effect: StoreSlices | StoreHashlist) -> None:
+        if self._is_blocked:
+            return
+        self._is_ordered = True
+        if isinstance(effect, StoreHashlist):
+            self._releasing.storing.add(FileKind.HASHLIST)
+        self._notebook.order(effect)
 
     def _is_announced(self, shared: int) -> bool:
         """Say whether the hashlist that others know of names all that is shared: after a crash only the board can tell."""
@@ -92,7 +99,7 @@ class Sharing:
 
     def _ended(self) -> None:
         self._releasing.storing.discard(FileKind.HASHLIST)
-        self.is_under_way = False
+        self._is_ordered = False
 
     def failed(self) -> None:
         """Slices or the hashlist could not be offered: try again later."""

@@ -98,7 +98,7 @@ class StockTaking:
         self._is_under_way = False
         self._strays = self._unknown(locators)
         if self._strays:
-            text = f"releasing {len(self._strays)} files that were stored when this peer was killed, or was told that it failed"
+            text = f"releasing files that are left over from storing that was cut short: {len(self._strays)}"
             self._notebook.note(Notice(text))
         else:
             self._due_s = None
@@ -107,7 +107,7 @@ class StockTaking:
     def inventory_failed(self, reason: str) -> None:
         """Some storage did not: try again later, and let everything go on meanwhile."""
         if not self._backoff.has_failed(STRAY):
-            self._notebook.note(Notice(f"cannot look for files that nobody remembers now, trying again: {reason}"))
+            self._notebook.note(Notice(f"cannot look for left-over files now, trying again: {reason}"))
         self._try_again()
 
     def _try_again(self) -> None:

@@ -13,7 +13,9 @@ from learnae import UnavailableError
 from learnae.cli.program import make_app
 from learnae.cli.reference import reference
 from learnae.codec.identity import Identity
+from learnae.codec.manifests import write_manifest
 from learnae.plugins.facade import Plugins
+from learnae.testing.rows import toy_manifest
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -173,3 +175,13 @@ def test_an_unknown_provider_is_named(monkeypatch: pytest.MonkeyPatch, session: 
     command = typer.main.get_group(make_app(Plugins.of(Plugin()))).commands["about"]
     with pytest.raises(ProviderError, match="no provider named 'pigeon'; installed: none"):
         command(["--state", "b", "--set", "training.framework=numpy"], standalone_mode=False)
+
+
+@pytest.mark.usefixtures("session")
+def test_the_state_of_another_session_is_refused(learnae: Run, installed: dict[str, str], folder: Path) -> None:
+    (folder / "state").mkdir()
+    write_manifest(folder / "state" / "session.json", toy_manifest(seed=7))
+    told = learnae("pigeons", "about", "word", "--state", "state", env=installed)
+    assert told.returncode == 2
+    assert "state: is the state of session " in told.stderr
+    assert not (folder / "state" / "plugin-pigeons").exists()

@@ -618,6 +618,12 @@ def test_a_foreign_hashlist_is_not_released_while_one_is_stored_nor_the_other_wa
     assert Release(("mem:list/a",)) in lab.of(it.rest(2.0), Release)
     it.cut("slice/2")
     assert not lab.of(it.give(events.SlicesStored((lab.entry("slice/2"),))), StoreHashlist)
+    while it.phase is Phase.TRAINING:
+        it.trained(f"model/{len(it.signed)}")
+    it.store(FileKind.MODEL, "model/any")
+    it.give(events.FileStored(FileKind.MODEL, it.machine.own.model, ("mem:own",), 9))
+    it.rest(2e6)
+    assert it.phase is not Phase.FINISHED, "others cannot fetch it yet"
     assert lab.of(it.give(events.FilesReleased(("mem:list/a",))), StoreHashlist)
 
 

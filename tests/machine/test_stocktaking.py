@@ -50,7 +50,7 @@ def test_strays_are_released_before_anything_is_stored_because_it_may_be_the_sam
     _scored(it)
     made = it.give(events.InventoryTaken(STRAYS))
     assert lab.of(made, Release) == [Release(STRAYS)]
-    assert "releasing 2 files" in lab.of(made, Notice)[0].text
+    assert lab.of(made, Notice)[0].text.endswith("cut short: 2")
     assert not lab.of(made + it.rest(10.0), STORES)
     assert lab.of(it.give(events.FilesReleased(STRAYS)), STORES) == [StoreModel(it.machine.own.model)]
 
@@ -81,7 +81,7 @@ def test_a_storage_that_does_not_answer_keeps_nothing_waiting_and_is_asked_again
     _scored(it)
     made = it.give(events.InventoryFailed("the daemon is gone"))
     assert [notice.text for notice in lab.of(made, Notice)] == [
-        "cannot look for files that nobody remembers now, trying again: the daemon is gone"
+        "cannot look for left-over files now, trying again: the daemon is gone"
     ]
     assert lab.of(made, StoreModel)
     assert not lab.of(it.rest(1.9), TakeInventory)

@@ -59,15 +59,17 @@ async def _at_foreign(api: str, settings: IpfsSettings, context: Context) -> Asy
     address = read_multiaddress(api)
     if settings.api_auth and address.reach != "machine" and not {"https", "unix"} & set(address.protocols):
         yield Finding(True, f"the token or password for {api} travels unencrypted: use https where others can listen")
-    if context.network_key is not None:
-        text = "strangers can connect to it: the session's secret hides what is said there, not that it is said"
-        yield Finding(True, f"{api} is no private daemon, so that {text}")
     with TemporaryDirectory(prefix="learnae-check-") as folder:
         said: list[str] = []
         access = open_access(settings, Path(folder), context.network_key, said.append)
         try:
             kubo = await access.kubo()
             yield Finding(True, f"the daemon at {api} answers: Kubo {await kubo.version()}")
+            friends = "it meets peers with private daemons only where it is in their private network (see docs/ipfs.md)"
+            yield Finding(True, f"{api} is a daemon that somebody else runs: {friends}")
+            if context.network_key is not None:
+                text = "strangers can connect to it: the session's secret hides what is said there, not that it is said"
+                yield Finding(True, f"{api} is no private daemon, so that {text}")
             for text in _news(said):
                 yield Finding(True, text)
             async for finding in _at_daemon(kubo, settings, context):

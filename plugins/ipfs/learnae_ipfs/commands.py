@@ -69,20 +69,26 @@ def gc(
     peer: DescribedPeer,
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would go, and drop nothing.")] = False,
+    leave: Annotated[
+        bool, typer.Option("--leave", help="Drop everything of this peer's, which does not come back; it must not run.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Drop files that this peer neither offers nor keeps any more, and what else its private daemon need not hold.
 
     A running peer does this by itself as the session goes; this is for what stayed behind, such as after a crash. On a daemon
     that somebody else runs, only references of this session and peer are dropped, and its repository's collector is never run.
+    With --leave all that the daemon holds for this peer goes, its mailbox and its name too: before its state folder is deleted.
     """
     from learnae_ipfs.garbage import Collected, collect  # noqa: PLC0415  # a command imports when it is called
 
     if not peer.is_known:
         raise ProviderError(f"{peer.state}: no peer was started in this state folder, so that nothing is known of what it needs")
+    if leave and peer.runs:
+        raise ProviderError(f"{peer.state}: the peer runs; stop it first, and then let it leave")
 
     async def work(access: Access, _: IpfsSettings) -> Collected:
-        return await collect(access, peer, dry_run=dry_run)
+        return await collect(access, peer, dry_run=dry_run, leave=leave)
 
     found = _with_daemon(peer, work)
     typer.echo(writing.dumps(found.as_json(), indent=2) if json else "\n".join(found.lines()))

@@ -1,4 +1,4 @@
-"""What a daemon that answers does not do: noticed when it lasts, and said once."""
+"""What a daemon that answers does not do: noticed when it lasts, said once, and said once more when it is over."""
 
 from __future__ import annotations
 
@@ -40,6 +40,9 @@ class Complaints:
         """
         if failure is None:
             del self._failures[what]
+            if what in self._told:
+                self._told.discard(what)
+                self._tell(f"{what} works again")
             return
         self._failures[what] += 1
         lasting = self._failures[what] >= IN_A_ROW or isinstance(failure, ConfigError | OSError)

@@ -55,7 +55,7 @@ class PrivateDaemon:
         Args:
             settings: What the operator chose.
             folder: The plugin's folder in the peer's state; it exists and is private.
-            network_key: 64 hexadecimal digits that only members of the session know, for the swarm key; ``None`` without a secret.
+            network_key: 64 hexadecimal digits that only the session's members know, for the swarm key; ``None`` without a secret.
             tell: Takes sentences for the operator.
             clock: Monotonic seconds.
         """
@@ -163,6 +163,9 @@ class PrivateDaemon:
             if self._closing and task.cancelled():  # that was ``aclose``, not whoever cancels the caller
                 raise UnavailableError(_ENDING) from None
             raise
+        except Exception:  # a bug: whoever asks next begins anew, and does not meet the same task again
+            self._joining = None
+            raise
         self._joining, self._joined = None, joined
         self._since, self._suspect, self._silent_since = self._clock(), False, None
         lost_pid, self._lost_pid = self._lost_pid, None
@@ -194,7 +197,7 @@ def open_access(
     Args:
         settings: What the operator chose.
         state: The plugin's folder in the peer's state; it exists and is private.
-        network_key: 64 hexadecimal digits that only members of the session know, for the swarm key; ``None`` without a secret.
+        network_key: 64 hexadecimal digits that only the session's members know, for the swarm key; ``None`` without a secret.
         tell: Takes sentences for the operator, in any thread.
 
     Raises:

@@ -165,7 +165,11 @@ class Directory:
     def due(self, *, at_most: int) -> list[Known]:
         """Choose whom to dial now: at most so many of those who were met, of those told of, and of those found."""
         now_s = self._clock()
-        least = Trust.FOUND if sum(known.connected for known in self._known.values()) < MAX_CONNECTED else Trust.BOOTSTRAP
+        least = (
+            Trust.FOUND
+            if sum(known.connected and known.read_s is not None for known in self._known.values()) < MAX_CONNECTED
+            else Trust.BOOTSTRAP
+        )
         unconnected = (known for known in self._known.values() if not known.connected and known.trust <= least)
         waiting = [known for known in unconnected if known.again_s <= now_s]
         self._draw.shuffle(waiting)

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from learnae import offered_locators
-from learnae.errors import WorldError
+from learnae.errors import ProviderError, WorldError
 from learnae.interfaces.commands import DescribedPeer
 from learnae.values.ids import Locator
 from learnae_ipfs.access import Access
 from learnae_ipfs.kubo import Kubo
 from learnae_ipfs.locators import read_locator, write_locator
+from learnae_ipfs.mailbox import withdraw
+from learnae_ipfs.names import leave_name
+from learnae_ipfs.providers import LETTERS
 from learnae_ipfs.references import References
 from learnae_ipfs.sizes import megabytes
 
@@ -89,24 +92,29 @@ class Collected:
         return [*lines, f"{count} and {self.blocks} blocks dropped; the repository: {sizes}"]
 
 
-async def collect(access: Access, peer: DescribedPeer, *, dry_run: bool) -> Collected:
+async def collect(access: Access, peer: DescribedPeer, *, dry_run: bool, leave: bool = False) -> Collected:
     """Drop what the peer does not need, and on a private daemon what nobody needs.
 
     Args:
         access: The daemon.
         peer: Which was started before, so that its owner is known.
         dry_run: Only look.
+        leave: The peer, which does not run, needs nothing any more: its mailbox and its name go too.
 
     Raises:
         UnavailableError: The daemon does not answer.
-        OperatorError: What the peer offers cannot be read.
+        OperatorError: What the peer offers cannot be read, or its mailbox's file not be removed.
     """
     kubo = await access.kubo()
     before = await kubo.repository_bytes()
     own = References(peer.context.rendezvous, peer.context.owner, is_own=access.is_own)
     # A private daemon serves one peer, so that whoever else has references there is no more.
     others = await own.others(kubo) if access.is_own else ()
-    dropping = [(own, cid) for cid in await _not_offered(kubo, own, lambda: offered_locators(peer.state), again=peer.runs)]
+
+    def needed() -> Collection[Locator]:
+        return () if leave else offered_locators(peer.state)
+
+    dropping = [(own, cid) for cid in await _not_offered(kubo, own, needed, again=peer.runs)]
     dropping += [(other, cid) for other in others for cid in await other.kept(kubo)]
     sizes = await _sizes(kubo, [cid for _, cid in dropping])
     leftovers = tuple(
@@ -118,10 +126,21 @@ async def collect(access: Access, peer: DescribedPeer, *, dry_run: bool) -> Coll
             await references.drop(kubo, cid)
         for other in others:
             await kubo.mfs_remove(other.folder)
+        if leave:
+            await _leave(kubo, own, peer)
         if access.is_own:
             blocks = await kubo.collect_garbage()
         after = await kubo.repository_bytes()
     return Collected(leftovers, dry_run, access.is_own, blocks, before, after)
+
+
+async def _leave(kubo: Kubo, own: References, peer: DescribedPeer) -> None:
+    try:
+        await withdraw(peer.context.state / LETTERS, kubo)
+    except OSError as exc:
+        raise ProviderError(f"{peer.context.state / LETTERS}: cannot be removed: {exc.strerror}") from exc
+    await leave_name(kubo, rendezvous=peer.context.rendezvous, owner=peer.context.owner)
+    await kubo.mfs_remove(own.folder)
 
 
 async def _not_offered(

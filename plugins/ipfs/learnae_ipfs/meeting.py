@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from learnae.errors import NotFoundError
+from learnae_ipfs.answers import RefusedError
 from learnae_ipfs.complaints import REFUSALS, together
 from learnae_ipfs.directory import Directory, Known, Trust
 from learnae_ipfs.kubo import Kubo
@@ -24,8 +25,9 @@ PROVIDE_S = 600.0
 """How often to say again that the meeting block can be had here: who remembers that comes and goes."""
 
 MAX_FIND_S = 60.0
-REMEMBER_S = 60.0
+REMEMBER_S = 10.0
 DIALS = 6
+UNREACHED = NotFoundError("nobody of this session answers there; do both have the same session.json and secret?")
 """How many of each kind, and how many at once, are dialled in one go."""
 
 ADDRESSES = 4
@@ -37,7 +39,7 @@ PROVIDERS = 64
 LOOKED_AT = 16
 """At how many addresses of a provider we look, to choose the best."""
 
-_PATIENCE_S = 5.0
+_DIAL_S, _FIND_S = 5.0, 10.0
 
 
 class Meeting:
@@ -47,7 +49,7 @@ class Meeting:
         directory: Takes what is found out.
         rendezvous: The session's.
         shared: Whether the own daemon is one that several peers may share.
-        everybody: Whether whoever is connected may be taken for a daemon of the session: in a network of its own.
+        everybody: Whether whoever is connected may be a daemon of the session: where only LEARNAE's daemons can connect.
         bootstrap: Multiaddresses with peer ids, dialled for ever.
         addresses: The file in which addresses are remembered.
         interval_s: The time between two rounds.
@@ -160,10 +162,12 @@ class Meeting:
 
         async def dial(known: Known) -> bool:
             async with room:
-                if await _reached(kubo, known.peer, known.addresses[:ADDRESSES]):
-                    return True
-            self._directory.failed(known.peer)
-            return False
+                reached = await _reached(kubo, known.peer, known.addresses[:ADDRESSES])
+            if known.trust is Trust.BOOTSTRAP:
+                self._complain(f"reaching the friend {known.peer}", None if reached else UNREACHED)
+            if not reached:
+                self._directory.failed(known.peer)
+            return reached
 
         return any(await together(dial(known) for known in self._directory.due(at_most=DIALS)))
 
@@ -173,7 +177,8 @@ class Meeting:
         try:
             await kubo.provide(await kubo.put_block(self._blocks[self._shared]))
         except REFUSALS as exc:
-            self._complain("being found by others", exc)
+            if not (isinstance(exc, RefusedError) and exc.says("failed to find any peer")):  # routing has not met anybody yet
+                self._complain("being found by others", exc)
         else:
             self._complain("being found by others", None)
             self._provide_s = self._clock() + PROVIDE_S
@@ -197,7 +202,7 @@ class Meeting:
 
     async def _find_kind(self, kubo: Kubo, cid: str, *, shared: bool) -> None:
         at_most = PROVIDERS + sum(1 for _ in self._peers())
-        holders = await kubo.find_providers(cid, at_most=at_most, patience_s=_PATIENCE_S)
+        holders = await kubo.find_providers(cid, at_most=at_most, patience_s=_FIND_S)
         unknown = [holder for holder in holders if self._directory.get(holder.peer) is None]
         known = [holder for holder in holders if self._directory.get(holder.peer) is not None]
         for holder in (*unknown[:PROVIDERS], *known[:PROVIDERS]):
@@ -214,7 +219,7 @@ async def _reached(kubo: Kubo, peer: str, addresses: Sequence[str]) -> bool:
     for choice in ([f"{address}/p2p/{peer}" for address in addresses], [f"/p2p/{peer}"]):
         try:
             if choice:
-                await kubo.connect(*choice, patience_s=_PATIENCE_S)
+                await kubo.connect(*choice, patience_s=_DIAL_S)
                 return True
         except (NotFoundError, *REFUSALS):
             continue

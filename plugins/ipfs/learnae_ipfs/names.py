@@ -110,6 +110,11 @@ async def take_name(
     return None
 
 
+def keys_of(rendezvous: str) -> str:
+    """Return how the names of all keys of a session's peers begin on a shared daemon."""
+    return f"learnae-{_session(rendezvous)}-"
+
+
 async def leave_name(kubo: Kubo, *, rendezvous: str, owner: str) -> None:
     """Give a place on a shared daemon back, for a peer that does not come back; idempotent. A private daemon's key stays."""
     for place in range(PLACES):
@@ -127,7 +132,7 @@ async def _holders(kubo: Kubo, rendezvous: str) -> dict[int, list[str]]:
 
 
 def _key(rendezvous: str, place: int, owner: str) -> str:
-    return f"learnae-{_session(rendezvous)}-{place}-{owner[:32]}"
+    return f"{keys_of(rendezvous)}{place}-{owner[:32]}"
 
 
 def _session(rendezvous: str) -> str:

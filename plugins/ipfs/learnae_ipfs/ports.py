@@ -25,25 +25,25 @@ def is_free(port: int, listen: str) -> bool:
     """
     family = socket.AF_INET6 if ":" in listen else socket.AF_INET
     for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-        with socket.socket(family, kind) as trial:
-            if kind == socket.SOCK_STREAM:  # what is left of closed connections is no obstacle
-                trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
+        try:
+            with socket.socket(family, kind) as trial:
+                if kind == socket.SOCK_STREAM:  # what is left of closed connections is no obstacle
+                    trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 trial.bind((listen, port))
                 if kind == socket.SOCK_STREAM:
                     trial.listen(1)
-            except OSError:
-                return False
+        except OSError:
+            return False
     return True
 
 
 def is_address_of_ours(listen: str) -> bool:
     """Say whether one can listen on an IP address of this machine."""
-    with socket.socket(socket.AF_INET6 if ":" in listen else socket.AF_INET, socket.SOCK_STREAM) as trial:
-        try:
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in listen else socket.AF_INET, socket.SOCK_STREAM) as trial:
             trial.bind((listen, 0))
-        except OSError:
-            return False
+    except OSError:
+        return False
     return True
 
 

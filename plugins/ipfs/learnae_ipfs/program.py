@@ -63,7 +63,7 @@ def path_of_program(name: str) -> Path:
     Raises:
         ProviderError: It is not there; the message says what to do.
     """
-    path = shutil.which(Path(name).expanduser()) if os.sep in name else shutil.which(name)
+    path = shutil.which(Path(name).expanduser().absolute()) if os.sep in name else shutil.which(name)
     if path is None:
         raise ProviderError(f"there is no program {name!r} on this machine to run an IPFS daemon with; {how_to_get_it()}")
     return Path(path).absolute()

@@ -41,6 +41,7 @@ def open_transport(context: Context) -> Transport:
         tell=context.tell,
         addresses=context.state / ADDRESSES,
         letters=context.state / LETTERS,
+        has_secret=context.network_key is not None,
     )
 
 

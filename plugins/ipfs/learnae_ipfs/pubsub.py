@@ -22,6 +22,7 @@ class Pubsub:
         topic: Its name.
         take: Is called with the peer id of the daemon that published a message first, and the message.
         tell: Takes a sentence for the operator.
+        silent: Whether the operator knows already if it is switched off, until it was used.
         look_again_s: How often to look whether it was switched on meanwhile.
     """
 
@@ -31,6 +32,7 @@ class Pubsub:
         *,
         take: Callable[[str, bytes], None],
         tell: Callable[[str], None],
+        silent: bool = False,
         look_again_s: float = LOOK_AGAIN_S,
     ) -> None:
         self._topic = topic
@@ -38,7 +40,7 @@ class Pubsub:
         self._tell = tell
         self._look_again_s = look_again_s
         self._subscription: asyncio.Task[None] | None = None
-        self._told_off = False
+        self._off, self._told = False, silent
         self.works = False
         """Whether there is a subscription right now, as far as anybody knows."""
 
@@ -53,8 +55,9 @@ class Pubsub:
         except (UnavailableError, ConfigError) as exc:
             if isinstance(exc, UnavailableError) and not isinstance(exc.__cause__ or exc, RefusedError):
                 raise
-            if not self._told_off:
-                self._told_off = True
+            self._off = True
+            if not self._told:
+                self._told = True
                 self._tell(
                     f"PubSub cannot be used, so that announcements take the slower way, many seconds each: {exc}. "
                     "Whoever runs the daemon can switch it on: ipfs config --json Pubsub.Enabled true, and start it again"
@@ -78,7 +81,7 @@ class Pubsub:
         Raises:
             UnavailableError: The daemon does not take it.
         """
-        if self._told_off and not self.works:
+        if self._off:
             raise UnavailableError("PubSub is switched off")
         await kubo.publish(self._topic, message)
 
@@ -100,9 +103,9 @@ class Pubsub:
         async with contextlib.aclosing(kubo.subscribe(self._topic)) as messages:
             await messages.opened()
             self.works = True
-            if self._told_off:
-                self._told_off = False
+            if self._off:
                 self._tell("PubSub can be used now")
+            self._off = self._told = False
             async for message in messages:
                 if len(message.data) <= MAX_MESSAGE_BYTES:
                     self._take(message.sender, message.data)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from learnae.errors import UnavailableError
+from learnae.errors import LearnaeError
 from learnae_ipfs.kubo import Endpoint, Kubo
 from learnae_ipfs.private_files import read_private
 from learnae_ipfs.process import is_alive, read_record
@@ -29,7 +29,7 @@ async def running_daemon(folder: Path) -> Kubo | None:
     kubo = Kubo(endpoint, timeout_s=_PATIENCE_S)
     try:
         await kubo.version()
-    except UnavailableError:
+    except LearnaeError:
         await kubo.aclose()
         return None
     return kubo

@@ -75,7 +75,7 @@ class Starter:
         Args:
             settings: What the operator chose.
             folder: The plugin's folder; it exists.
-            network_key: 64 hexadecimal digits that only members of the session know, for the swarm key; ``None`` without a secret.
+            network_key: 64 hexadecimal digits that only the session's members know, for the swarm key; ``None`` without a secret.
             tell: Takes sentences for the operator.
             is_closing: Says whether waiting is in vain.
         """

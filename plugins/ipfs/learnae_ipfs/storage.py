@@ -33,7 +33,8 @@ EMPTY = raw_cid(b"")
 HASHED_AT_ONCE_BYTES = 262_144
 """More than this is hashed in a thread, so that the event loop goes on."""
 
-ENDING_S = 10.0
+ENDING_S = 1.0
+"""How long an ending storage waits for steps under way: with what its daemon takes to end, less than the 5 s that it has."""
 
 
 class IpfsStorage:
@@ -133,11 +134,13 @@ class IpfsStorage:
 
     async def aclose(self) -> None:
         """End it; what was put stays on the daemon. Steps under way are waited for, so that they do not end half-way."""
-        if self._relay is not None:
-            await self._relay.aclose()
-        if self._steps:
-            await asyncio.wait(self._steps, timeout=ENDING_S)
-        await self._access.aclose()
+        try:
+            if self._relay is not None:
+                await self._relay.aclose()
+            if self._steps:
+                await asyncio.wait(self._steps, timeout=ENDING_S)
+        finally:
+            await self._access.aclose()
 
     @contextlib.asynccontextmanager
     async def _daemon(self) -> AsyncIterator[Kubo]:

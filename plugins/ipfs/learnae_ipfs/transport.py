@@ -15,7 +15,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from learnae.errors import UnavailableError, UsageError
+from learnae.errors import ConfigError, UnavailableError, UsageError
 from learnae_ipfs.access import Access
 from learnae_ipfs.complaints import REFUSALS, Complaints
 from learnae_ipfs.directory import Directory
@@ -24,12 +24,12 @@ from learnae_ipfs.kubo import Kubo
 from learnae_ipfs.letters import MAX_MESSAGE_BYTES
 from learnae_ipfs.mailbox import Mailbox
 from learnae_ipfs.meeting import Meeting
-from learnae_ipfs.names import OwnName, take_name, topic_of
+from learnae_ipfs.names import OwnName, keys_of, take_name, topic_of
 from learnae_ipfs.pubsub import Pubsub
 from learnae_ipfs.settings import IpfsSettings
 from learnae_ipfs.visiting import EAGER_S, Visitor
 
-LAST_WORDS_S = 2.5
+LAST_WORDS_S = 1.5
 """How long an ending transport may take to bring its mailbox up to date."""
 
 LOOK_S = 3.0
@@ -53,6 +53,7 @@ class IpfsTransport:
         tell: Takes a sentence for the operator.
         addresses: The file in which the addresses of the session's daemons are remembered.
         letters: The file in which the own latest messages survive.
+        has_secret: Whether the session has one: then a private daemon meets members only, whatever the settings say.
     """
 
     max_message_bytes = MAX_MESSAGE_BYTES
@@ -67,6 +68,7 @@ class IpfsTransport:
         tell: Callable[[str], None],
         addresses: Path,
         letters: Path,
+        has_secret: bool = False,
     ) -> None:
         self._access, self._rendezvous, self._owner, self._settings = access, rendezvous, owner, settings
         clock, interval_s = time.monotonic, settings.slow_interval_s
@@ -81,7 +83,7 @@ class IpfsTransport:
             self._directory,
             rendezvous=rendezvous,
             shared=shared,
-            everybody=access.is_own and not settings.public_network,
+            everybody=access.is_own and (has_secret or not settings.public_network),
             bootstrap=settings.bootstrap,
             addresses=addresses,
             interval_s=interval_s,
@@ -91,7 +93,9 @@ class IpfsTransport:
         self._visitor = Visitor(
             self._directory, self._inbox, rendezvous=rendezvous, shared=shared, interval_s=interval_s, clock=clock
         )
-        self._pubsub = Pubsub(topic_of(rendezvous), take=self._inbox.offer, tell=tell) if settings.pubsub else None
+        self._pubsub: Pubsub | None = None
+        if settings.pubsub:  # whoever looked at a daemon that is not ours has said whether it has PubSub
+            self._pubsub = Pubsub(topic_of(rendezvous), take=self._inbox.offer, tell=tell, silent=shared)
         self._tasks: set[asyncio.Task[None]] = set()
         self._offer: asyncio.Task[None] | None = None
         self._to_offer, self._to_visit = asyncio.Event(), asyncio.Event()
@@ -232,6 +236,8 @@ class IpfsTransport:
         except UnavailableError as exc:
             await self._failed(kubo, exc)
             raise
+        except ConfigError as exc:  # PubSub is not for us there, and the mailbox may be
+            raise UnavailableError(str(exc)) from exc
 
     async def _listen(self, pubsub: Pubsub) -> None:
         while True:
@@ -314,8 +320,9 @@ class IpfsTransport:
         if name is None and not self._placeless:
             self._placeless = True
             self._tell(
-                "four peers of this session use this daemon already, so that there is no mailbox for this one: its messages go "
-                "by PubSub alone. Give it a daemon of its own: leave --ipfs-api away"
+                "four peers of this session have a place on this daemon already, so that there is no mailbox for this one: its "
+                "messages go by PubSub alone. Give it a daemon of its own: leave --ipfs-api away. Or, if one of the four is gone "
+                f"for good, remove its key, one of those that `ipfs key list` shows as {keys_of(self._rendezvous)}*"
             )
         return name
 

@@ -28,7 +28,7 @@ EAGER, EAGER_S = 3, 3.0
 FRUITLESS_S, MALFORMED_S = 300.0, 600.0
 """How long a name may wait that leads nowhere, and one that leads to anything but a mailbox."""
 
-_RESOLVE_S, _FETCH_S = 5.0, 10.0
+_RESOLVE_S, _FETCH_S = 10.0, 10.0
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ from kubo_rig import Daemon, Daemons
 from learnae_ipfs import learnae_storages, learnae_transports
 from learnae_ipfs.daemon import open_access
 from learnae_ipfs.reading import read_settings
+from learnae_ipfs.repository import OPEN_KEY, swarm_key
 
 from learnae.interfaces.provider import Context
 from learnae.testing.rows import toy_manifest
@@ -112,7 +113,7 @@ def test_an_old_daemon_that_strangers_can_talk_to_is_warned_of(kubo_oldest_binar
 
 
 def test_friends_answer_or_do_not(kubo_binary: Path, daemons: Daemons, state: Path) -> None:
-    friend, gone = daemons.start(), daemons.start()
+    friend, gone = (daemons.start(swarm_key=swarm_key(OPEN_KEY)) for _ in range(2))
     gone.end()
     options = {"program": str(kubo_binary), **QUIET}
     findings = found(state, bootstrap=friend.address, **options)

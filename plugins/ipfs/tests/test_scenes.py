@@ -1,6 +1,7 @@
 """What the benchmarks show at leisure, in a small: real peers on real daemons, through faults, and over a while."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -48,6 +49,8 @@ def test_a_peer_that_is_killed_adopts_its_daemon_and_goes_on(kubo_binary: Path) 
     told = play(kubo_binary, "ipfs_faults.py", "--only", "peer", "--rows", "200")
     assert "daemon adopted: True" in told
     assert "resumed: True" in told
+    (before, went_on) = re.findall(r"cycle (\d+) before, went on from (\d+)", told)[0]
+    assert int(went_on) >= int(before), "nothing is lost"
 
 
 def test_the_death_of_the_bootstrap_stops_nobody(kubo_binary: Path) -> None:
@@ -60,6 +63,8 @@ def test_the_death_of_the_bootstrap_stops_nobody(kubo_binary: Path) -> None:
 def test_a_cable_that_was_out_is_caught_up_with(kubo_binary: Path) -> None:
     told = play(kubo_binary, "ipfs_faults.py", "--only", "cut", "--cut-s", "20", "--rows", "200")
     assert "both know models from after that" in told
+    (seconds,) = re.findall(r"trained on alone +([\d.]+) s", told)
+    assert float(seconds) <= 60.0, "the promise of docs/ipfs.md"
     assert "never started again: True" in told
 
 

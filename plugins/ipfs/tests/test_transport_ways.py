@@ -11,7 +11,7 @@ from learnae_ipfs.transport import IpfsTransport
 from learnae_ipfs.values import PubsubMessage
 from transport_fakes import MemoryDaemon, MemoryNetwork
 
-from learnae.errors import ProviderError, UnavailableError, UsageError
+from learnae.errors import ConfigError, ProviderError, UnavailableError, UsageError
 
 R = "7" * 64
 
@@ -123,6 +123,20 @@ def test_the_mailbox_takes_what_pubsub_refuses(table: Table) -> None:
     async def work() -> None:
         alice, bob = table.open(), table.open()
         table.opened[0][1].refuses = {"pubsub/pub"}
+        await alice.publish(slot(0), b"message")
+        await receive(bob, b"message")
+
+    table.run(work)
+
+
+def test_the_mailbox_takes_what_we_may_not_publish(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work() -> None:
+        alice, bob = table.open(), table.open()
+
+        async def forbidden(*_: object) -> None:
+            raise ConfigError("HTTP status 403")
+
+        monkeypatch.setattr(table.opened[0][1], "publish", forbidden)
         await alice.publish(slot(0), b"message")
         await receive(bob, b"message")
 

@@ -1,8 +1,10 @@
 """Which versions are taken, refused and tried."""
 
 import asyncio
+import re
 from pathlib import Path
 
+import learnae_ipfs.versions
 import pytest
 from kubo_rig import Daemons
 from learnae_ipfs.kubo import Endpoint, Kubo
@@ -76,3 +78,11 @@ def test_what_fails_is_said(daemons: Daemons, monkeypatch: pytest.MonkeyPatch) -
 
     asyncio.run(run())
     assert "what does not work there: it has no files/sing; pubsub/ls fails: " in told[0]
+
+
+def test_a_newer_daemon_is_asked_for_exactly_the_calls_that_are_made() -> None:
+    sources = [Path(learnae_ipfs.versions.__file__).with_name(name).read_text() for name in ("calls.py", "block_calls.py")]
+    made = {call for source in sources for call in re.findall(r'"([a-z]+/[a-z/]+)"', source)} - {"swarm/addrs/autonat"}
+    assert made == {call for call in NEEDED | PUBSUB if "/" in call}
+    for call in NEEDED - made:
+        assert any(f'"{call}"' in source for source in sources)
