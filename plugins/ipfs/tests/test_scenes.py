@@ -63,8 +63,6 @@ def test_the_death_of_the_bootstrap_stops_nobody(kubo_binary: Path) -> None:
 def test_a_cable_that_was_out_is_caught_up_with(kubo_binary: Path) -> None:
     told = play(kubo_binary, "ipfs_faults.py", "--only", "cut", "--cut-s", "20", "--rows", "200")
     assert "both know models from after that" in told
-    (seconds,) = re.findall(r"trained on alone +([\d.]+) s", told)
-    assert float(seconds) <= 60.0, "the promise of docs/ipfs.md"
     assert "never started again: True" in told
 
 
