@@ -29,15 +29,21 @@ from learnae.data.synthetic import SYNTHETIC_COLUMNS, synthetic_rows
 from learnae.values.choices import Averaging, Judge
 from learnae.values.journal import CycleEnded, Notice, PeerStarted
 
-TRAINING = {"epochs": 5, "batch_size": 32, "optimiser": "adam", "learning_rate": 1e-3}
-PASSES = 500
-"""So many that training outlasts every fault."""
+TRAINING = {"epochs": 200, "batch_size": 32, "optimiser": "adam", "learning_rate": 1e-3}
+PASSES = 100_000
+"""So many, of so many epochs each, that training outlasts every fault, on a fast machine as well."""
 
 
 class Scene:
     """A session that trains for as long as it is watched."""
 
-    def __init__(self, names: list[str], options: argparse.Namespace, hosts: dict[str, Host] | None = None) -> None:
+    def __init__(
+        self,
+        names: list[str],
+        options: argparse.Namespace,
+        hosts: dict[str, Host] | None = None,
+        averaging: Averaging = Averaging.PAIRWISE,
+    ) -> None:
         features, rows, classes = _rows(options, len(names))
         self.members = {name: Member(name, part) for name, part in zip(names, np.array_split(rows, len(names)), strict=True)}
         secret = new_secret()
@@ -49,11 +55,12 @@ class Scene:
         self.session = SwarmSession(self.folder / "session", manifest, secret)
         self.session.hosts = hosts or {}
         self._framework = options.framework
+        self._averaging = averaging
 
     def start(self, name: str) -> None:
         """Start a peer, or start it again with the same command."""
         self.session.start(
-            self.members[name], framework=self._framework, averaging=Averaging.PAIRWISE, training=TRAINING, quiet_period_s=5.0
+            self.members[name], framework=self._framework, averaging=self._averaging, training=TRAINING, quiet_period_s=5.0
         )
 
     def start_all(self) -> None:
@@ -203,7 +210,7 @@ def reach_a_third(options: argparse.Namespace) -> None:
     """Two peers that cannot reach each other train together through one that both reach."""
     with plugged({"left": ["h1", "h2"], "right": ["h2", "h3"]}) as hosts:
         names = {"mid": hosts["h2"], "ann": hosts["h1"], "cyd": hosts["h3"]}
-        with Scene(list(names), options, names) as scene:
+        with Scene(list(names), options, names, Averaging.SOUP) as scene:  # which tries worse models too
             scene.start("mid")
             addresses = scene.session.addresses("mid")
             for name, network in (("ann", "left"), ("cyd", "right")):

@@ -335,11 +335,10 @@ def run(folder: Path, plugin: Telling, **network: Any) -> list[AnyFact]:
 
 def test_a_short_run_has_its_numbers_too(tmp_path: Path) -> None:
     facts = run(tmp_path, Telling(Answers([3]), Answers([traffic(10)])))
-    *_, loads, counts, stopped = facts
     published = [fact.model for fact in facts if isinstance(fact, ModelPublished)]
-    assert loads == measured("telling", 10)
-    assert counts == HoldersCounted("model", published[-1], 3)
-    assert isinstance(stopped, PeerStopped)
+    assert measured("telling", 10) in facts
+    assert HoldersCounted("model", published[-1], 3) in facts
+    assert isinstance(facts[-1], PeerStopped)
 
 
 def test_a_running_peer_measures_again_and_again(tmp_path: Path) -> None:
