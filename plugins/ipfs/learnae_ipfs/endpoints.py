@@ -9,7 +9,7 @@ from typing import NoReturn
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from learnae.errors import ConfigError
-from learnae_ipfs.values import Endpoint
+from learnae_ipfs.kubo.values import Endpoint
 
 MAX_UNIX_PATH_BYTES = 103
 """What every system takes as the path of a Unix socket."""

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 from learnae.errors import UnavailableError
 from learnae_ipfs.kubo import Kubo
-from learnae_ipfs.wire import name_of_peer, name_of_seed
+from learnae_ipfs.kubo.wire import name_of_peer, name_of_seed
 
 PLACES = 4
 """How many peers of one session may share a daemon and still have mailboxes."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from learnae import hookimpl
 from learnae.errors import ConfigError
 from learnae.interfaces.provider import Context, Finding, Provider
+from learnae_ipfs.layout import ADDRESSES, LETTERS
 from learnae_ipfs.settings import OPTIONS
 
 if TYPE_CHECKING:
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from learnae.interfaces.storage import Storage
     from learnae.interfaces.transport import Transport
 
-ADDRESSES, LETTERS = "addresses.json", "letters"
-"""Files in the plugin's folder: where the session's daemons were, and the own latest messages."""
-
 
 def open_transport(context: Context) -> Transport:
     """Open the messages of a session; no daemon is contacted or started yet.
@@ -28,9 +26,9 @@ def open_transport(context: Context) -> Transport:
         ConfigError: An option cannot be used.
         ProviderError: There is no daemon, and no program to start one.
     """
-    from learnae_ipfs.daemon import open_access  # noqa: PLC0415  # a provider imports when it is opened
+    from learnae_ipfs.daemon.private import open_access  # noqa: PLC0415  # a provider imports when it is opened
     from learnae_ipfs.reading import read_settings  # noqa: PLC0415  # the same
-    from learnae_ipfs.transport import IpfsTransport  # noqa: PLC0415  # the same
+    from learnae_ipfs.transport.transport import IpfsTransport  # noqa: PLC0415  # the same
 
     settings = read_settings(context.options, context.tell)
     return IpfsTransport(
@@ -52,9 +50,9 @@ def open_storage(context: Context) -> Storage:
         ConfigError: An option cannot be used.
         ProviderError: There is no daemon, and no program to start one.
     """
-    from learnae_ipfs.daemon import open_access  # noqa: PLC0415  # a provider imports when it is opened
+    from learnae_ipfs.daemon.private import open_access  # noqa: PLC0415  # a provider imports when it is opened
     from learnae_ipfs.reading import read_settings  # noqa: PLC0415  # the same
-    from learnae_ipfs.storage import IpfsStorage  # noqa: PLC0415  # the same
+    from learnae_ipfs.storage.storage import IpfsStorage  # noqa: PLC0415  # the same
 
     settings = read_settings(context.options)  # what there is to say, the transport or `learnae check` says
     return IpfsStorage(
@@ -68,7 +66,7 @@ def open_storage(context: Context) -> Storage:
 
 def check(context: Context) -> Sequence[Finding]:
     """Look whether a daemon is there, or could be, and who could reach it."""
-    from learnae_ipfs.checks import look  # noqa: PLC0415  # a provider imports when it is opened
+    from learnae_ipfs.commands.checks import look  # noqa: PLC0415  # a provider imports when it is opened
     from learnae_ipfs.reading import read_settings  # noqa: PLC0415  # the same
 
     said: list[Finding] = []
@@ -96,6 +94,6 @@ def learnae_storages() -> list[Provider[Storage]]:
 @hookimpl
 def learnae_commands(app: typer.Typer, commands: PeerCommands) -> None:
     """Add `learnae ipfs`."""
-    from learnae_ipfs.commands import add_commands  # noqa: PLC0415  # who embeds a peer needs no command line
+    from learnae_ipfs.commands.cli import add_commands  # noqa: PLC0415  # who embeds a peer needs no command line
 
     add_commands(app, commands)

@@ -10,8 +10,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from learnae_ipfs.values import Counters, Holder, Identity, Neighbour
-from learnae_ipfs.wire import is_raw
+from learnae_ipfs.kubo.values import Counters, Holder, Identity, Neighbour
+from learnae_ipfs.kubo.wire import is_raw
 from storage_rig import Blocks
 
 from learnae.errors import NotFoundError, UnavailableError

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
-from learnae_ipfs.daemon import PrivateDaemon
+from learnae_ipfs.daemon.private import PrivateDaemon
+from learnae_ipfs.daemon.process import Record, is_alive, read_record
 from learnae_ipfs.kubo import Kubo
-from learnae_ipfs.process import Record, is_alive, read_record
 from learnae_ipfs.settings import IpfsSettings
 
 T = TypeVar("T")

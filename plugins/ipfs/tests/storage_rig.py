@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from kubo_rig import Daemon
 from learnae_ipfs.kubo import Endpoint, Kubo
-from learnae_ipfs.wire import raw_cid
+from learnae_ipfs.kubo.wire import raw_cid
 
 RENDEZVOUS, ALICE, BOB, CAROL = "7" * 64, "a1" * 32, "b2" * 32, "c3" * 32
 CHUNK = 262_144

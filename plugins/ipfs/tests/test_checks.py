@@ -10,9 +10,9 @@ import psutil
 import pytest
 from kubo_rig import Daemon, Daemons
 from learnae_ipfs import learnae_storages, learnae_transports
-from learnae_ipfs.daemon import open_access
+from learnae_ipfs.daemon.private import open_access
+from learnae_ipfs.daemon.repository import OPEN_KEY, swarm_key
 from learnae_ipfs.reading import read_settings
-from learnae_ipfs.repository import OPEN_KEY, swarm_key
 
 from learnae.interfaces.provider import Context
 from learnae.testing.rows import toy_manifest

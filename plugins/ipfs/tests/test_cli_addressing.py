@@ -4,9 +4,9 @@ import asyncio
 from typing import Any, cast
 
 import pytest
-from learnae_ipfs.addressing import Reachable, ranked, whereabouts
+from learnae_ipfs.commands.addressing import Reachable, ranked, whereabouts
 from learnae_ipfs.kubo import Kubo
-from learnae_ipfs.values import Identity
+from learnae_ipfs.kubo.values import Identity
 
 ME = "12D3KooWEgHqXpGLocVDoH1BBKPpGf6APCQgpzVdV73uwsrbwPyR"
 FRIEND = "12D3KooWQYhTNQdmr3ArTeUHRYzFg94BKyTkoWBDWez9kSCVe2Xo"
@@ -77,7 +77,7 @@ class _Slow:
 
 
 def test_it_waits_for_an_address_for_the_internet_and_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("learnae_ipfs.addressing._BETWEEN_LOOKS_S", 0.001)
+    monkeypatch.setattr("learnae_ipfs.commands.addressing._BETWEEN_LOOKS_S", 0.001)
 
     def ask(looks: int, patience_s: float) -> Any:
         return asyncio.run(whereabouts(cast("Kubo", _Slow(looks)), patience_s=patience_s))

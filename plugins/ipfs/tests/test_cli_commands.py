@@ -12,10 +12,10 @@ from typing import Any
 import psutil
 import pytest
 from kubo_rig import Daemons, until
-from learnae_ipfs import locators
-from learnae_ipfs.daemon import open_access
+from learnae_ipfs.daemon.private import open_access
 from learnae_ipfs.reading import read_settings
-from learnae_ipfs.references import References
+from learnae_ipfs.storage import locators
+from learnae_ipfs.storage.references import References
 
 from learnae.codec.identity import Identity
 from learnae.codec.manifests import read_manifest, session_id

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from learnae_ipfs.configuration import MAX_BOOTSTRAP, PUBLIC_BOOTSTRAP, Wishes, fingerprint, wanted_configuration
+from learnae_ipfs.daemon.configuration import MAX_BOOTSTRAP, PUBLIC_BOOTSTRAP, Wishes, fingerprint, wanted_configuration
 from learnae_ipfs.remembered import read_daemon_address
 from learnae_ipfs.settings import IpfsSettings
 

@@ -16,8 +16,8 @@ from pathlib import Path
 import psutil
 import pytest
 from kubo_rig import until
-from learnae_ipfs.daemon import MAX_BACKOFF_S, SOON_S, open_access
-from learnae_ipfs.foreign import ForeignDaemon
+from learnae_ipfs.daemon.foreign import ForeignDaemon
+from learnae_ipfs.daemon.private import MAX_BACKOFF_S, SOON_S, open_access
 from learnae_ipfs.kubo import Kubo
 from learnae_ipfs.settings import IpfsSettings
 from private_daemons import KEY, Home, end_all, processes_of
@@ -27,7 +27,7 @@ from learnae.errors import ConfigError, ProviderError, UnavailableError
 IDLE = """
 import asyncio, sys
 from pathlib import Path
-from learnae_ipfs.daemon import PrivateDaemon
+from learnae_ipfs.daemon.private import PrivateDaemon
 from learnae_ipfs.settings import IpfsSettings
 
 async def main():
@@ -261,9 +261,9 @@ def test_what_failed_for_another_reason_harms_nothing(newest: Home) -> None:
 
 
 def test_one_that_hangs_is_ended_by_force(newest: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("learnae_ipfs.daemon.ALIVE_S", 0.2)
-    monkeypatch.setattr("learnae_ipfs.starting.ANSWER_S", 2.0)
-    monkeypatch.setattr("learnae_ipfs.starting.TERMINATE_S", 0.2)
+    monkeypatch.setattr("learnae_ipfs.daemon.private.ALIVE_S", 0.2)
+    monkeypatch.setattr("learnae_ipfs.daemon.starting.ANSWER_S", 2.0)
+    monkeypatch.setattr("learnae_ipfs.daemon.starting.TERMINATE_S", 0.2)
 
     async def run() -> None:
         access = newest.access()

@@ -86,7 +86,7 @@ def _tcp(identity: object) -> str:
 
 
 def test_files_come_at_once_from_a_friend_that_was_met_while_starting(homes: tuple[Home, Home]) -> None:
-    """Kubo forgets those whom it meets before its Bitswap listens; see ``learnae_ipfs.starting``."""
+    """Kubo forgets those whom it meets before its Bitswap listens; see ``learnae_ipfs.daemon.starting``."""
     a, b = homes
 
     async def run() -> None:
@@ -175,7 +175,7 @@ def test_there_is_no_gateway_and_its_rpc_is_on_loopback(homes: tuple[Home, Home]
 ALONE = """
 import asyncio, json, subprocess, sys
 from pathlib import Path
-from learnae_ipfs.daemon import PrivateDaemon
+from learnae_ipfs.daemon.private import PrivateDaemon
 from learnae_ipfs.settings import IpfsSettings
 
 async def main():
@@ -214,7 +214,7 @@ IN_NAMESPACE = """
 import asyncio, contextlib, json, socket, subprocess, sys
 from pathlib import Path
 from learnae.errors import UnavailableError
-from learnae_ipfs.daemon import PrivateDaemon
+from learnae_ipfs.daemon.private import PrivateDaemon
 from learnae_ipfs.settings import IpfsSettings
 
 oldest, newest, folder, key, seconds = sys.argv[1:]

@@ -185,7 +185,7 @@ def test_a_large_log_is_put_aside(home: Home, monkeypatch: pytest.MonkeyPatch) -
     home.use(_peer)
     assert log.read_text().startswith(first)
     assert not (home.folder / "daemon.log.1").exists()
-    monkeypatch.setattr("learnae_ipfs.starting.MAX_LOG_BYTES", 100)
+    monkeypatch.setattr("learnae_ipfs.daemon.starting.MAX_LOG_BYTES", 100)
     before = log.read_text()
     home.use(_peer)
     assert (home.folder / "daemon.log.1").read_text() == before

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kubo_rig import Daemon, Daemons
-from learnae_ipfs.dag import (
+from learnae_ipfs.kubo.wire import raw_cid
+from learnae_ipfs.storage.dag import (
     FEWEST_BYTES_A_LINK,
     MAX_LEAF_BYTES,
     SOME,
@@ -23,7 +24,6 @@ from learnae_ipfs.dag import (
     read_node,
     read_tree,
 )
-from learnae_ipfs.wire import raw_cid
 from storage_rig import CHUNK, Blocks, field_of, make_node, varint
 
 from learnae.errors import DamagedError, NotFoundError, TooLargeError

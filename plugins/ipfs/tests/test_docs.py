@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
+from learnae_ipfs.daemon.versions import NEWEST, OLDEST, written
 from learnae_ipfs.settings import OPTIONS
-from learnae_ipfs.versions import NEWEST, OLDEST, written
 
 ROOT = Path(__file__).parents[3]
 MANUAL = (ROOT / "docs" / "ipfs.md").read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from kubo_rig import Daemons
-from learnae_ipfs.foreign import ForeignDaemon
+from learnae_ipfs.daemon.foreign import ForeignDaemon
 from learnae_ipfs.settings import IpfsSettings
 from scripted_daemon import ScriptedDaemon, Visit
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from fake_kubo import ME, FakeAccess, FakeKubo
 from kubo_rig import Daemons
-from learnae_ipfs.holders import AT_ONCE, count_holders
-from learnae_ipfs.storage import IpfsStorage
-from learnae_ipfs.wire import raw_cid
+from learnae_ipfs.kubo.wire import raw_cid
+from learnae_ipfs.storage.holders import AT_ONCE, count_holders
+from learnae_ipfs.storage.storage import IpfsStorage
 from storage_rig import ALICE, BOB, CAROL, RENDEZVOUS, DirectAccess, run
 
 from learnae.errors import UnavailableError

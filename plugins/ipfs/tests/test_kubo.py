@@ -13,9 +13,8 @@ from typing import Any
 
 import pytest
 from kubo_rig import Daemon, Daemons, connected
-from learnae_ipfs import wire
 from learnae_ipfs.endpoints import read_endpoint
-from learnae_ipfs.kubo import MAX_BLOCK_BYTES, MAX_PUBSUB_BYTES, Endpoint, Kubo
+from learnae_ipfs.kubo import MAX_BLOCK_BYTES, MAX_PUBSUB_BYTES, Endpoint, Kubo, wire
 
 from learnae.errors import ConfigError, DamagedError, NotFoundError, TooLargeError, UnavailableError, UsageError
 

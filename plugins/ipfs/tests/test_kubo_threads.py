@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from learnae_ipfs import kubo as kubo_module
-from learnae_ipfs import wire
-from learnae_ipfs.kubo import CALLS, FETCHES, Endpoint, Kubo, PubsubMessage
-from learnae_ipfs.stop import Stop
-from learnae_ipfs.threads import Seats
+from learnae_ipfs.kubo import CALLS, FETCHES, Endpoint, Kubo, PubsubMessage, wire
+from learnae_ipfs.kubo import client as kubo_module
+from learnae_ipfs.kubo.stop import Stop
+from learnae_ipfs.kubo.threads import Seats
 from scripted_daemon import ScriptedDaemon, Visit
 
 from learnae.errors import UnavailableError

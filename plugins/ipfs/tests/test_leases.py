@@ -6,14 +6,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from learnae_ipfs.leases import Lease, start_lock
+from learnae_ipfs.daemon.leases import Lease, start_lock
 
 from learnae.errors import UnavailableError
 
 HOLD = """
 import sys
 from pathlib import Path
-from learnae_ipfs.leases import Lease
+from learnae_ipfs.daemon.leases import Lease
 lease = Lease(Path(sys.argv[1]))
 print(lease.take(), flush=True)
 sys.stdin.read()

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from learnae_ipfs.letters import (
+from learnae_ipfs.transport.letters import (
     MAX_LETTERS_BYTES,
     MAX_MESSAGE_BYTES,
     MAX_MESSAGES_BYTES,

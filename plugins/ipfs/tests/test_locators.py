@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from learnae_ipfs.locators import read_locator, write_locator
-from learnae_ipfs.wire import raw_cid
+from learnae_ipfs.kubo.wire import raw_cid
+from learnae_ipfs.storage.locators import read_locator, write_locator
 from storage_rig import Blocks, node_cid
 
 RAW, TREE = raw_cid(b"a file"), Blocks().file(bytes(300_000))

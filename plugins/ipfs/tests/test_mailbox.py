@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from learnae_ipfs.letters import MAX_MESSAGE_BYTES, MAX_MESSAGES_BYTES, MAX_SLOTS, Letters, Whereabouts, read_letters
-from learnae_ipfs.mailbox import AGAIN_S, REFRESH_S, Mailbox, withdraw
 from learnae_ipfs.names import OwnName, derive
+from learnae_ipfs.transport.letters import MAX_MESSAGE_BYTES, MAX_MESSAGES_BYTES, MAX_SLOTS, Letters, Whereabouts, read_letters
+from learnae_ipfs.transport.mailbox import AGAIN_S, REFRESH_S, Mailbox, withdraw
 from transport_fakes import Clock, MemoryDaemon, MemoryNetwork
 
 from learnae.errors import UnavailableError

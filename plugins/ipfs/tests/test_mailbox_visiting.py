@@ -5,12 +5,12 @@ import random
 from collections.abc import Iterable
 
 import pytest
-from learnae_ipfs.directory import Directory, Trust
-from learnae_ipfs.inbox import KEPT_MESSAGES, Inbox
-from learnae_ipfs.letters import MAX_LETTERS_BYTES, Letter, Letters, Whereabouts, write_letters
+from learnae_ipfs.kubo.wire import name_of_peer, raw_cid
 from learnae_ipfs.names import derive, names_at
-from learnae_ipfs.visiting import CALM_S, EAGER, FIRST_READS, READS, Visitor
-from learnae_ipfs.wire import name_of_peer, raw_cid
+from learnae_ipfs.transport.directory import Directory, Trust
+from learnae_ipfs.transport.inbox import KEPT_MESSAGES, Inbox
+from learnae_ipfs.transport.letters import MAX_LETTERS_BYTES, Letter, Letters, Whereabouts, write_letters
+from learnae_ipfs.transport.visiting import CALM_S, EAGER, FIRST_READS, READS, Visitor
 from transport_fakes import Clock, MemoryDaemon, MemoryNetwork, dag_cid, peer_id
 
 from learnae.errors import UnavailableError

@@ -5,11 +5,11 @@ import random
 from pathlib import Path
 
 import pytest
-from learnae_ipfs.directory import Directory, Known, Trust
-from learnae_ipfs.letters import Whereabouts
-from learnae_ipfs.meeting import ADDRESSES, DIALS, PROVIDE_S, PROVIDERS, REMEMBER_S, Meeting
+from learnae_ipfs.kubo.wire import raw_cid
 from learnae_ipfs.names import meeting_block
-from learnae_ipfs.wire import raw_cid
+from learnae_ipfs.transport.directory import Directory, Known, Trust
+from learnae_ipfs.transport.letters import Whereabouts
+from learnae_ipfs.transport.meeting import ADDRESSES, DIALS, PROVIDE_S, PROVIDERS, REMEMBER_S, Meeting
 from transport_fakes import Clock, MemoryDaemon, MemoryNetwork, peer_id
 
 from learnae.errors import UnavailableError

@@ -4,8 +4,8 @@ import itertools
 import random
 
 import pytest
-from learnae_ipfs.directory import FAR_S, FORGOTTEN_S, LATELY_S, MAX_CONNECTED, MAX_KNOWN, NEAR_S, Directory, Trust
-from learnae_ipfs.letters import MAX_ADDRESSES, MAX_PEERS, Whereabouts
+from learnae_ipfs.transport.directory import FAR_S, FORGOTTEN_S, LATELY_S, MAX_CONNECTED, MAX_KNOWN, NEAR_S, Directory, Trust
+from learnae_ipfs.transport.letters import MAX_ADDRESSES, MAX_PEERS, Whereabouts
 from transport_fakes import Clock, peer_id
 
 INTERVAL_S = 10.0

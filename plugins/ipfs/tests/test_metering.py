@@ -11,9 +11,9 @@ from fake_kubo import FakeAccess, FakeKubo
 from hypothesis import given
 from hypothesis import strategies as st
 from kubo_rig import Daemons
-from learnae_ipfs.metering import Meter
-from learnae_ipfs.storage import IpfsStorage
-from learnae_ipfs.values import Counters
+from learnae_ipfs.kubo.values import Counters
+from learnae_ipfs.storage.metering import Meter
+from learnae_ipfs.storage.storage import IpfsStorage
 from storage_rig import ALICE, BOB, RENDEZVOUS, DirectAccess, run
 
 from learnae.errors import UnavailableError

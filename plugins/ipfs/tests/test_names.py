@@ -2,8 +2,8 @@
 
 import asyncio
 
+from learnae_ipfs.kubo.wire import name_of_seed
 from learnae_ipfs.names import PLACES, OwnName, leave_name, meeting_block, names_at, take_name, topic_of
-from learnae_ipfs.wire import name_of_seed
 
 R, OTHER = "7" * 64, "8" * 64
 DAEMON = "12D3KooWGC6TvWhfapngX6wvJHMYvKpDMXPb3ZnCZ6dMoaMtimQ5"

@@ -4,7 +4,7 @@ import socket
 from pathlib import Path
 
 import pytest
-from learnae_ipfs.ports import CHOICE, choose_port, is_address_of_ours, is_free
+from learnae_ipfs.daemon.ports import CHOICE, choose_port, is_address_of_ours, is_free
 
 from learnae.errors import UnavailableError
 

@@ -12,8 +12,8 @@ import msgspec
 import psutil
 import pytest
 from kubo_rig import until
-from learnae_ipfs.process import Record, find_process, interrupt, is_alive, read_record, record_of, spawn, write_record
-from learnae_ipfs.troubles import explained, last_words, why_it_failed
+from learnae_ipfs.daemon.process import Record, find_process, interrupt, is_alive, read_record, record_of, spawn, write_record
+from learnae_ipfs.daemon.troubles import explained, last_words, why_it_failed
 
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
 OBEDIENT = "import time; print('here', flush=True); time.sleep(600)"

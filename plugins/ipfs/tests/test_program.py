@@ -4,8 +4,8 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from learnae_ipfs.environment import clean_environment, daemon_environment
-from learnae_ipfs.program import find_program, how_to_get_it, look_at_program, path_of_program
+from learnae_ipfs.daemon.environment import clean_environment, daemon_environment
+from learnae_ipfs.daemon.program import find_program, how_to_get_it, look_at_program, path_of_program
 from learnae_ipfs.settings import IpfsSettings
 
 from learnae.errors import ProviderError
@@ -63,7 +63,7 @@ def test_other_programs_are_none(tmp_path: Path, body: str) -> None:
 
 
 def test_one_that_hangs_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("learnae_ipfs.program._PATIENCE_S", 0.2)
+    monkeypatch.setattr("learnae_ipfs.daemon.program._PATIENCE_S", 0.2)
     with pytest.raises(ProviderError, match="does not say its version within"):
         find_program(str(_script(tmp_path, "exec sleep 60")))
 

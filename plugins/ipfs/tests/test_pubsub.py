@@ -5,9 +5,9 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 
 import pytest
-from learnae_ipfs.letters import MAX_MESSAGE_BYTES
-from learnae_ipfs.pubsub import Pubsub
-from learnae_ipfs.values import PubsubMessage
+from learnae_ipfs.kubo.values import PubsubMessage
+from learnae_ipfs.transport.letters import MAX_MESSAGE_BYTES
+from learnae_ipfs.transport.pubsub import Pubsub
 from transport_fakes import MemoryDaemon, MemoryNetwork
 
 from learnae.errors import UnavailableError

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from fake_kubo import FakeKubo, Turns
 from kubo_rig import Daemon, Daemons
-from learnae_ipfs.references import FOLDER, LENT, References
-from learnae_ipfs.storage import IpfsStorage
-from learnae_ipfs.wire import raw_cid
+from learnae_ipfs.kubo.wire import raw_cid
+from learnae_ipfs.storage.references import FOLDER, LENT, References
+from learnae_ipfs.storage.storage import IpfsStorage
 from storage_rig import ALICE, BOB, RENDEZVOUS, DirectAccess, run
 
 from learnae.errors import UnavailableError

@@ -15,11 +15,20 @@ from fake_kubo import ME, FakeAccess, FakeKubo
 from hypothesis import given
 from hypothesis import strategies as st
 from kubo_rig import Daemon, Daemons, new_swarm_key
-from learnae_ipfs.allowance import Allowance
-from learnae_ipfs.relaying import LARGEST_BLOCK_BYTES, MARK, WAITING_EACH, Limits, Relay, read_want, wants_topic_of, write_want
-from learnae_ipfs.storage import IpfsStorage
-from learnae_ipfs.values import PubsubMessage
-from learnae_ipfs.wire import raw_cid
+from learnae_ipfs.kubo.values import PubsubMessage
+from learnae_ipfs.kubo.wire import raw_cid
+from learnae_ipfs.storage.allowance import Allowance
+from learnae_ipfs.storage.relaying import (
+    LARGEST_BLOCK_BYTES,
+    MARK,
+    WAITING_EACH,
+    Limits,
+    Relay,
+    read_want,
+    wants_topic_of,
+    write_want,
+)
+from learnae_ipfs.storage.storage import IpfsStorage
 from storage_rig import ALICE, BOB, CAROL, CHUNK, RENDEZVOUS, Blocks, DirectAccess, run
 
 from learnae.errors import NotFoundError, TooLargeError, UnavailableError

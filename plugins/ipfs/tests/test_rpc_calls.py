@@ -6,10 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from learnae_ipfs import wire
-from learnae_ipfs.kubo import Counters, Endpoint, Kubo
-from learnae_ipfs.rpc import Rpc
-from learnae_ipfs.stop import Stop
+from learnae_ipfs.kubo import Counters, Endpoint, Kubo, wire
+from learnae_ipfs.kubo.rpc import Rpc
+from learnae_ipfs.kubo.stop import Stop
 from scripted_daemon import ScriptedDaemon, Visit
 
 from learnae.errors import UnavailableError, UsageError
@@ -192,7 +191,7 @@ def test_what_found_providers_before_the_time_was_over_is_returned() -> None:
             await kubo.aclose()
 
     with ScriptedDaemon(script) as daemon, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("learnae_ipfs.rpc.MARGIN_S", 0.1)
+        patch.setattr("learnae_ipfs.kubo.rpc.MARGIN_S", 0.1)
         (holder,) = asyncio.run(run(daemon.address))
     assert (holder.peer, holder.addresses) == (PEER, ())
 

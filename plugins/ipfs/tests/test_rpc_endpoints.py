@@ -1,9 +1,9 @@
 """What an operator types for a daemon's RPC address, and for authentication."""
 
 import pytest
-from learnae_ipfs.calls import Calls
 from learnae_ipfs.endpoints import read_authorization, read_endpoint
 from learnae_ipfs.kubo import Endpoint, Kubo
+from learnae_ipfs.kubo.calls import Calls
 
 from learnae.errors import ConfigError
 

@@ -11,8 +11,7 @@ import pytest
 from exchanges import cases
 from exchanges.cases import BLOCK, CASES, FILE, OTHER_SEED, SEED, TEXT, TOPIC, WANTED, outcome
 from exchanges.replaying import RECORDINGS, Replay, recording
-from learnae_ipfs import wire
-from learnae_ipfs.kubo import Counters, Endpoint, Holder, Identity, Kubo, Neighbour, PubsubMessage
+from learnae_ipfs.kubo import Counters, Endpoint, Holder, Identity, Kubo, Neighbour, PubsubMessage, wire
 
 from learnae.errors import DamagedError, NotFoundError, TooLargeError, UnavailableError
 

@@ -18,10 +18,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from exchanges.cases import CASES, outcome
 from exchanges.replaying import recording
-from learnae_ipfs import calls, kubo, rpc, wire
-from learnae_ipfs.answers import RefusedError
-from learnae_ipfs.kubo import Endpoint, Kubo
-from learnae_ipfs.rpc import MAX_ERROR_BYTES
+from learnae_ipfs.kubo import Endpoint, Kubo, calls, rpc, wire
+from learnae_ipfs.kubo import client as kubo
+from learnae_ipfs.kubo.answers import RefusedError
+from learnae_ipfs.kubo.rpc import MAX_ERROR_BYTES
 from scripted_daemon import Script, ScriptedDaemon, Visit
 
 from learnae.errors import ConfigError, DamagedError, NotFoundError, TooLargeError, UnavailableError, WorldError

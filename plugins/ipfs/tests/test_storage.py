@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from fake_kubo import FakeAccess, FakeKubo
 from kubo_rig import Daemon
-from learnae_ipfs.storage import MAX_FILE_BYTES, IpfsStorage
-from learnae_ipfs.wire import raw_cid
+from learnae_ipfs.kubo.wire import raw_cid
+from learnae_ipfs.storage.storage import MAX_FILE_BYTES, IpfsStorage
 from storage_rig import ALICE, BOB, CHUNK, RENDEZVOUS, Blocks, DirectAccess, run
 
 from learnae.errors import DamagedError, LearnaeError, NotFoundError, TooLargeError, UnavailableError, UsageError
@@ -311,7 +311,7 @@ import asyncio, json, resource, sys
 from pathlib import Path
 sys.path[:0] = [sys.argv[1]]
 from kubo_rig import Daemon
-from learnae_ipfs.storage import IpfsStorage
+from learnae_ipfs.storage.storage import IpfsStorage
 from storage_rig import ALICE, RENDEZVOUS, DirectAccess
 
 def peak():

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from kubo_rig import Daemon
-from learnae_ipfs.storage import IpfsStorage
+from learnae_ipfs.storage.storage import IpfsStorage
 from storage_rig import ALICE, BOB, CAROL, DirectAccess, run
 
 from learnae.testing.storage import Open, StorageExam

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from kubo_rig import Daemon, Daemons, new_swarm_key
 from learnae_ipfs.kubo import Kubo
+from learnae_ipfs.kubo.wire import write_multibase
 from learnae_ipfs.names import meeting_block, topic_of
-from learnae_ipfs.wire import write_multibase
 from transport_rig import LossyPubsub, collect, open_transport, until
 
 from learnae.errors import UnavailableError

@@ -3,7 +3,16 @@
 import asyncio
 
 import pytest
-from learnae_ipfs.inbox import AGAIN_S, KEPT_MESSAGES, LIVE_BYTES, LIVE_MESSAGES, LIVE_SOURCES, REMEMBERED, FairQueue, Inbox
+from learnae_ipfs.transport.inbox import (
+    AGAIN_S,
+    KEPT_MESSAGES,
+    LIVE_BYTES,
+    LIVE_MESSAGES,
+    LIVE_SOURCES,
+    REMEMBERED,
+    FairQueue,
+    Inbox,
+)
 
 
 class Clock:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from learnae_ipfs.settings import IpfsSettings
-from learnae_ipfs.transport import IpfsTransport
+from learnae_ipfs.transport.transport import IpfsTransport
 from private_daemons import Home, end_all
 from transport_rig import INTERVAL_S, collect, until
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from learnae_ipfs.kubo.values import PubsubMessage
 from learnae_ipfs.settings import IpfsSettings
-from learnae_ipfs.transport import IpfsTransport
-from learnae_ipfs.values import PubsubMessage
+from learnae_ipfs.transport.transport import IpfsTransport
 from transport_fakes import MemoryDaemon, MemoryNetwork
 
 from learnae.errors import ConfigError, ProviderError, UnavailableError, UsageError

@@ -4,11 +4,11 @@ import asyncio
 import re
 from pathlib import Path
 
-import learnae_ipfs.versions
+import learnae_ipfs.daemon.versions
 import pytest
 from kubo_rig import Daemons
+from learnae_ipfs.daemon.versions import NEEDED, PUBSUB, is_untested, read_version, refuse_old, try_calls, warn_untested
 from learnae_ipfs.kubo import Endpoint, Kubo
-from learnae_ipfs.versions import NEEDED, PUBSUB, is_untested, read_version, refuse_old, try_calls, warn_untested
 
 from learnae.errors import ProviderError
 
@@ -72,7 +72,7 @@ def test_what_fails_is_said(daemons: Daemons, monkeypatch: pytest.MonkeyPatch) -
 
     async def run() -> None:
         kubo = Kubo(Endpoint(daemon.api))
-        monkeypatch.setattr("learnae_ipfs.versions.NEEDED", NEEDED | {"files/sing"})
+        monkeypatch.setattr("learnae_ipfs.daemon.versions.NEEDED", NEEDED | {"files/sing"})
         await warn_untested(kubo, "0.99.0", "it", pubsub=True, tell=told.append)
         await kubo.aclose()
 
@@ -81,7 +81,7 @@ def test_what_fails_is_said(daemons: Daemons, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_newer_daemon_is_asked_for_exactly_the_calls_that_are_made() -> None:
-    sources = [Path(learnae_ipfs.versions.__file__).with_name(name).read_text() for name in ("calls.py", "block_calls.py")]
+    sources = [Path(learnae_ipfs.daemon.versions.__file__).with_name(name).read_text() for name in ("calls.py", "block_calls.py")]
     made = {call for source in sources for call in re.findall(r'"([a-z]+/[a-z/]+)"', source)} - {"swarm/addrs/autonat"}
     assert made == {call for call in NEEDED | PUBSUB if "/" in call}
     for call in NEEDED - made:

@@ -8,9 +8,9 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Sequence
 
-from learnae_ipfs.answers import RefusedError
-from learnae_ipfs.values import Holder, Identity, Neighbour, PubsubMessage
-from learnae_ipfs.wire import is_cid, name_of_peer, raw_cid
+from learnae_ipfs.kubo.answers import RefusedError
+from learnae_ipfs.kubo.values import Holder, Identity, Neighbour, PubsubMessage
+from learnae_ipfs.kubo.wire import is_cid, name_of_peer, raw_cid
 
 from learnae.errors import NotFoundError, TooLargeError, UnavailableError
 

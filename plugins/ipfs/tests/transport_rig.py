@@ -10,9 +10,9 @@ from typing import Any
 
 from kubo_rig import Daemon
 from learnae_ipfs.kubo import Kubo
+from learnae_ipfs.kubo.values import Endpoint
 from learnae_ipfs.settings import IpfsSettings
-from learnae_ipfs.transport import IpfsTransport
-from learnae_ipfs.values import Endpoint
+from learnae_ipfs.transport.transport import IpfsTransport
 
 from learnae.errors import UnavailableError
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from learnae_ipfs import wire
-from learnae_ipfs.kubo import Kubo, PubsubMessage
+from learnae_ipfs.kubo import Kubo, PubsubMessage, wire
 
 from learnae.errors import LearnaeError
 

@@ -22,8 +22,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from kubo_rig import Daemon, Daemons
-from learnae_ipfs import wire
-from learnae_ipfs.kubo import Endpoint, Kubo
+from learnae_ipfs.kubo import Endpoint, Kubo, wire
 
 from exchanges.cases import CASES, FILE, TEXT, TOPIC, WANTED, outcome
 from exchanges.messages import read_message
