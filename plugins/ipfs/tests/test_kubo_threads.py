@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from learnae_ipfs.kubo import CALLS, FETCHES, Endpoint, Kubo, PubsubMessage, wire
+from learnae_ipfs.kubo import Endpoint, Kubo, PubsubMessage, wire
 from learnae_ipfs.kubo import client as kubo_module
+from learnae_ipfs.kubo.client import CALLS, FETCHES
 from learnae_ipfs.kubo.stop import Stop
 from learnae_ipfs.kubo.threads import Seats
 from scripted_daemon import ScriptedDaemon, Visit

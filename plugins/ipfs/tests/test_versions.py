@@ -4,7 +4,7 @@ import asyncio
 import re
 from pathlib import Path
 
-import learnae_ipfs.daemon.versions
+import learnae_ipfs.kubo.calls
 import pytest
 from kubo_rig import Daemons
 from learnae_ipfs.daemon.versions import NEEDED, PUBSUB, is_untested, read_version, refuse_old, try_calls, warn_untested
@@ -81,7 +81,7 @@ def test_what_fails_is_said(daemons: Daemons, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_newer_daemon_is_asked_for_exactly_the_calls_that_are_made() -> None:
-    sources = [Path(learnae_ipfs.daemon.versions.__file__).with_name(name).read_text() for name in ("calls.py", "block_calls.py")]
+    sources = [Path(learnae_ipfs.kubo.calls.__file__).with_name(name).read_text() for name in ("calls.py", "block_calls.py")]
     made = {call for source in sources for call in re.findall(r'"([a-z]+/[a-z/]+)"', source)} - {"swarm/addrs/autonat"}
     assert made == {call for call in NEEDED | PUBSUB if "/" in call}
     for call in NEEDED - made:
