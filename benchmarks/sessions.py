@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from learnae.applying.states import read_own_model
 from learnae.codec.manifests import write_manifest
+from learnae.codec.seal import secret_check
 from learnae.config.resolve import load_settings
 from learnae.config.template import commented_toml
 from learnae.data.describe import describe
@@ -63,6 +64,7 @@ def make_manifest(
     passes: int,
     sharing: bool = False,
     overuse_threshold: int = 20,
+    secret: bytes | None = None,
 ) -> Manifest:
     """Write the terms of a binary session without scaling: HEPMASS is scaled already."""
     draft = Manifest(
@@ -83,6 +85,7 @@ def make_manifest(
         overuse_threshold=overuse_threshold,
         judge=judge,
         min_gain=LEAST_LOSS_GAIN if judge is Judge.LOSS else 0.0,
+        secret_check=None if secret is None else secret_check(secret),
     )
     return with_model(draft, None)
 
@@ -124,25 +127,34 @@ class RunningSession:
             "peer.until": until,
             "training.framework": framework,
             "averaging.policy": averaging,
-            "network.transport": "localfs",
             "network.expect_peers": expect_peers,
             "network.quiet_period_s": quiet_period_s,
             "network.presence_interval_s": 0.5,
             "network.retry_s": 0.5,
-            "plugins.localfs.folder": self.folder / ledger,
-            "plugins.localfs.poll_interval_s": 0.05,
         }
+        given |= self.network(member.name, ledger)
         given |= {} if data is None else {"peer.data": data}
         settings = load_settings(None, {key: str(value) for key, value in given.items()} | _dotted("training", training)).settings
         config = self.folder / f"{member.name}.toml"
         config.write_text(commented_toml(settings))
         with (self.folder / f"{member.name}.log").open("ab") as log:
             self.processes[member.name] = subprocess.Popen(
-                [sys.executable, "-m", "learnae", "run", "--config", str(config), "--quiet"],
-                stdout=log,
-                stderr=log,
-                env=peer_environment(os.environ),
+                self.command(member.name, config), stdout=log, stderr=log, env=peer_environment(os.environ)
             )
+
+    def network(self, name: str, ledger: str) -> dict[str, object]:
+        """Return the settings by which a peer finds the others: here a shared folder of this name."""
+        del name
+        return {
+            "network.transport": "localfs",
+            "plugins.localfs.folder": self.folder / ledger,
+            "plugins.localfs.poll_interval_s": 0.05,
+        }
+
+    def command(self, name: str, config: Path) -> list[str]:
+        """Return the command that is this peer."""
+        del name
+        return [sys.executable, "-m", "learnae", "run", "--config", str(config), "--quiet"]
 
     def phase(self, name: str) -> str:
         """Return the peer's latest phase, as its journal says."""

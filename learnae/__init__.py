@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from learnae.applying.model import Model, load_model
+    from learnae.applying.states import offered_locators
     from learnae.config.resolve import load_settings
     from learnae.config.settings import PeerSettings
     from learnae.errors import (
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     )
     from learnae.founding import found_session, write_folder
     from learnae.hookspecs import hookimpl
+    from learnae.interfaces.commands import DescribedPeer, PeerCommands
     from learnae.interfaces.framework import ModelFramework, Trained
     from learnae.interfaces.provider import Capability, Context, Finding, Option, Provider
     from learnae.interfaces.sensors import Packet, Reading, SensorSource
@@ -60,6 +62,7 @@ __all__ = [
     "Cycle",
     "DamagedError",
     "DataError",
+    "DescribedPeer",
     "Digest",
     "Finding",
     "ForgedError",
@@ -79,6 +82,7 @@ __all__ = [
     "Outcome",
     "Packet",
     "Parameter",
+    "PeerCommands",
     "PeerError",
     "PeerId",
     "PeerSettings",
@@ -109,12 +113,14 @@ __all__ = [
     "hookimpl",
     "load_model",
     "load_settings",
+    "offered_locators",
     "run_peer",
     "write_folder",
 ]
 
 _HOMES = {
     "learnae.applying.model": ("Model", "load_model"),
+    "learnae.applying.states": ("offered_locators",),
     "learnae.config.resolve": ("load_settings",),
     "learnae.config.settings": ("PeerSettings",),
     "learnae.errors": (
@@ -138,6 +144,7 @@ _HOMES = {
     ),
     "learnae.founding": ("found_session", "write_folder"),
     "learnae.hookspecs": ("hookimpl",),
+    "learnae.interfaces.commands": ("DescribedPeer", "PeerCommands"),
     "learnae.interfaces.framework": ("ModelFramework", "Trained"),
     "learnae.interfaces.provider": ("Capability", "Context", "Finding", "Option", "Provider"),
     "learnae.interfaces.sensors": ("Packet", "Reading", "SensorSource"),

@@ -15,6 +15,7 @@ import pluggy
 if TYPE_CHECKING:
     import typer
 
+    from learnae.interfaces.commands import PeerCommands
     from learnae.interfaces.framework import ModelFramework
     from learnae.interfaces.provider import Provider
     from learnae.interfaces.sensors import SensorSource
@@ -164,23 +165,26 @@ def learnae_best_model(peer: PeerId, record: ModelRecord) -> None:
 
 
 @hookspec
-def learnae_commands(app: typer.Typer) -> None:
+def learnae_commands(app: typer.Typer, commands: PeerCommands) -> None:
     """Add commands to the command line.
 
     Called once, when ``learnae`` starts, after its own commands were added. It must cost little: import inside the commands.
     What it raises is a failure of this plugin, which ``learnae plugins`` shows; the command line goes on. Return nothing.
+    Commands that are about no peer need no ``commands``.
 
     A plugin to paste::
 
         import typer
 
-        from learnae import hookimpl
+        from learnae import DescribedPeer, PeerCommands, hookimpl
 
 
         @hookimpl
-        def learnae_commands(app: typer.Typer) -> None:
+        def learnae_commands(app: typer.Typer, commands: PeerCommands) -> None:
             @app.command()
-            def greet(name: str) -> None:
-                \"\"\"Greet somebody.\"\"\"
-                typer.echo(f"Hello {name}")
+            @commands.for_peer("localfs")
+            def greet(peer: DescribedPeer, name: str) -> None:
+                \"\"\"Greet somebody from the peer that the options of `learnae run` describe.\"\"\"
+                folder = peer.context.options["folder"]
+                typer.echo(f"Hello {name}, I {'am' if peer.runs else 'was'} in {folder}")
     """

@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import re
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from learnae import hookimpl
 from learnae.errors import NotFoundError, TooLargeError, UsageError
@@ -64,6 +64,7 @@ class MemoryLedger:
         self._inboxes: list[Inbox] = []
         self._files: dict[str, bytes] = {}
         self._holders: defaultdict[str, set[str]] = defaultdict(set)
+        self._held: defaultdict[str, set[str]] = defaultdict(set)
 
     def post(self, sender: str, slot: str, message: bytes, *, origin: Inbox | None = None) -> None:
         """Keep a message as the sender's latest in this slot, and hand it out.
@@ -124,8 +125,26 @@ class MemoryLedger:
             raise UsageError(text)
         name = hashlib.sha256(data).hexdigest()
         self._files[name] = bytes(data)
+        self._hold(holder, name)
+        return _locator(name)
+
+    def _hold(self, holder: str, name: str) -> None:
         self._holders[name].add(holder)
-        return Locator(f"memory:{name}")
+        self._held[holder].add(name)
+
+    def keep(self, holder: str, locator: Locator, max_bytes: int) -> None:
+        """Hold a file that somebody else holds; it stays until everybody dropped it.
+
+        Raises:
+            NotFoundError: Nobody does.
+            TooLargeError: It is larger than ``max_bytes``.
+        """
+        self.load(locator, max_bytes)
+        self._hold(holder, locator.removeprefix("memory:"))
+
+    def held(self, holder: str) -> list[Locator]:
+        """List what a holder holds, sorted."""
+        return sorted(_locator(name) for name in self._held[holder])
 
     def load(self, locator: Locator, max_bytes: int) -> bytes:
         """Return a file that somebody still holds.
@@ -149,6 +168,7 @@ class MemoryLedger:
         if name not in self._files:
             return
         self._holders[name].discard(holder)
+        self._held[holder].discard(name)
         if not self._holders[name]:
             del self._files[name], self._holders[name]
 
@@ -194,7 +214,7 @@ class MemoryTransport:
 
 
 class MemoryStorage:
-    """A ``Storage`` over a ``MemoryLedger``. Nothing suspends."""
+    """A ``Storage`` over a ``MemoryLedger``, with ``Keeper`` and ``Inventory``. Nothing suspends."""
 
     scheme = "memory"
     max_file_bytes = MAX_FILE_BYTES
@@ -216,8 +236,20 @@ class MemoryStorage:
         if locator.startswith("memory:"):
             self._ledger.drop(self._owner, locator)
 
+    async def keep(self, locator: Locator, *, max_bytes: int) -> None:
+        """Hold somebody else's file: see ``Keeper.keep``."""
+        self._ledger.keep(self._owner, locator, max_bytes)
+
+    async def offered(self) -> Sequence[Locator]:
+        """List what is held: see ``Inventory.offered``."""
+        return self._ledger.held(self._owner)
+
     async def aclose(self) -> None:
         """Do nothing: the files stay with the ledger."""
+
+
+def _locator(name: str) -> Locator:
+    return Locator(f"memory:{name}")
 
 
 @hookimpl

@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from learnae.cli.peer_commands import known_peer, nobody, runs
 from learnae.codec.digests import plain_digest
 from learnae.codec.weights import encode_weights
 from learnae.config.settings import PeerSettings, state_folder
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from learnae.plugins.facade import Plugins
     from learnae.values.manifest import Manifest
 
-NOBODY = PeerId("0" * 64)
 FIRST_ROWS = 1_000
 """As many rows are read to see whether a table fits."""
 
@@ -110,6 +110,11 @@ def _known_state(folder: Path, session: SessionId) -> Iterator[Finding]:
     if not (folder / "lock").exists():
         yield Finding(True, f"state folder {folder} is there")
         return
+    if runs(folder):
+        known = known_peer(folder)
+        who = f", of peer {known[:8]}" if known is not None else ""
+        yield Finding(True, f"state folder {folder} is there{who}, which runs now: nobody else can use it at the same time")
+        return
     with StateFolder.open(folder) as state:
         who = "a new peer"
         if state.identity.exists():
@@ -132,16 +137,36 @@ def _providers(settings: PeerSettings, terms: Terms, plugins: Plugins) -> Iterat
     wanted += [(Capability.STORAGE, storage)] if storage is not None else []
     wanted += [(Capability.FRAMEWORK, settings.training.framework)]
     wanted += [(Capability.SENSORS, name) for name in settings.network.sensors]
+    state = state_folder(settings, terms.id)
+    peer = _peer_of(state)
+    asked: dict[tuple[object, ...], Sequence[Finding]] = {}
     with TemporaryDirectory(prefix="learnae-check-") as folder:
         for capability, name in wanted:
-            context = context_for(settings, terms, NOBODY, Path(folder), name)
-            yield from _provider(plugins, capability, name, context)
+            # A framework is opened, and may write. Others only look, and are told where they would be.
+            place = Path(folder) if capability is Capability.FRAMEWORK else state / f"plugin-{name}"
+            yield from _provider(plugins, capability, name, context_for(settings, terms, peer, place, name), asked)
 
 
-def _provider(plugins: Plugins, capability: Capability, name: str, context: Context) -> Iterator[Finding]:
+def _peer_of(state: Path) -> PeerId:
     try:
-        plugins.get(capability, name)
-        findings: Sequence[Finding] = plugins.check(capability, name, context)
+        return known_peer(state) or nobody()
+    except OperatorError:  # has been found already
+        return nobody()
+
+
+def _provider(
+    plugins: Plugins,
+    capability: Capability,
+    name: str,
+    context: Context,
+    asked: dict[tuple[object, ...], Sequence[Finding]],
+) -> Iterator[Finding]:
+    try:
+        provider = plugins.get(capability, name)
+        # Transport and storage of one name may have one check, and it may be a matter of seconds.
+        check = (name, provider.check, provider.options)
+        findings = asked[check] if check in asked else plugins.check(capability, name, context)
+        asked[check] = findings
     except OperatorError as error:
         yield Finding(False, str(error), "learnae plugins")
         return

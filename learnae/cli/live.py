@@ -16,7 +16,7 @@ from rich.text import Text
 
 from learnae.cli.output import talk_console
 from learnae.cli.progress import Message, Progress, advance
-from learnae.cli.wording import PAST, Metric, ago, curve, doing, others, short, size
+from learnae.cli.wording import PAST, Metric, ago, curve, doing, neighbours, others, short, size
 from learnae.values.choices import Cycle, Phase, Role
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def draw(progress: Progress, name: str, now: float, *, most_lines: int = 12, blo
         ("doing", _doing(progress, now)),
         ("cycles", _cycles(progress)),
         ("queue", _queue(progress)),
-        ("peers", Text(others(progress.peers) if progress.peers else "nobody new met yet")),
+        ("peers", _peers(progress)),
         ("success", _success(progress, now)),
         ("traffic", _traffic(progress)),
     ):
@@ -169,11 +169,25 @@ def _success(progress: Progress, now: float) -> Text:
     return Text.assemble(progress.success.text, (f"  {ago(now - progress.success.time)} ago", "dim"))
 
 
+def _peers(progress: Progress) -> Text:
+    text = Text(others(progress.peers) if progress.peers else "nobody new met yet")
+    if progress.ledgers:
+        text.append(f", {neighbours(max(each.neighbours for each in progress.ledgers.values()))} now")
+    if progress.holders is not None:
+        text.append(f", {progress.holders} can give the own model")
+    return text
+
+
 def _traffic(progress: Progress) -> Text:
-    return Text(
+    text = Text(
         f"sent {progress.sent} announcements and {progress.stored} files ({size(progress.stored_bytes)}), "
         f"fetched {progress.fetched} files ({size(progress.fetched_bytes)})"
     )
+    if progress.ledgers:
+        sent = sum(each.sent_bytes for each in progress.ledgers.values())
+        received = sum(each.received_bytes for each in progress.ledgers.values())
+        text.append(f"\n{' and '.join(progress.ledgers)} in all: sent {size(sent)}, received {size(received)}", style="dim")
+    return text
 
 
 def _last(messages: tuple[Message, ...], most: int) -> tuple[Message, ...]:

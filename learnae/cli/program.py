@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
+import typer.core
 import typer.main
 
 from learnae.cli.check_command import check
@@ -16,6 +17,7 @@ from learnae.cli.export_command import export
 from learnae.cli.grouping import Commands, GroupedCommand
 from learnae.cli.init_command import init
 from learnae.cli.output import Complaints, complain, data
+from learnae.cli.peer_commands import SettingsCommands
 from learnae.cli.plugins_command import plugins
 from learnae.cli.predict_command import predict
 from learnae.cli.report_command import report
@@ -90,8 +92,10 @@ def _learnae(
 def _add_theirs(app: typer.Typer, installed: Plugins) -> None:
     """Add the commands of plugins, one by one: one that cannot be built, or takes a name of ours, costs only itself."""
     theirs = typer.Typer(rich_markup_mode=None)
-    installed.add_commands(theirs)
-    taken = set(typer.main.get_group(app).commands)
+    installed.add_commands(theirs, SettingsCommands(installed))
+    _group_options(theirs)
+    callbacks = [each.callback for each in app.registered_commands if each.callback is not None]
+    taken = {typer.main.get_command_name(callback.__name__) for callback in callbacks}
     for found, ours in ((theirs.registered_commands, app.registered_commands), (theirs.registered_groups, app.registered_groups)):
         for each in found:
             trial: Any = typer.Typer(rich_markup_mode=None)
@@ -107,3 +111,13 @@ def _add_theirs(app: typer.Typer, installed: Plugins) -> None:
                 continue
             taken |= names
             ours.append(each)  # type: ignore[arg-type]  # the two lists belong together
+
+
+def _group_options(app: typer.Typer) -> None:
+    """Show the options of plugins' commands under headings as well, where they do not want it otherwise."""
+    for command in app.registered_commands:
+        if command.cls in {None, typer.core.TyperCommand}:
+            command.cls = GroupedCommand
+    for group in app.registered_groups:
+        if group.typer_instance is not None:
+            _group_options(group.typer_instance)

@@ -14,6 +14,7 @@ from learnae.values.journal import (
     CycleEnded,
     FileFetched,
     FileStored,
+    HoldersCounted,
     JournalLine,
     ModelScored,
     PeerSeen,
@@ -22,6 +23,7 @@ from learnae.values.journal import (
     SliceSkipped,
     SlicesQueued,
     SliceUsed,
+    TrafficMeasured,
 )
 from learnae.values.scores import Score
 
@@ -62,6 +64,8 @@ class Progress:
         sent: Announcements handed to the transport.
         stored: Files handed to the storage, and ``stored_bytes`` theirs.
         fetched: Files of others that arrived, and ``fetched_bytes`` theirs.
+        holders: From how many peers the own model can be had; ``None`` if nobody counted.
+        ledgers: What each ledger, by its name, told last of its traffic.
         cycles: The last lines about work cycles.
         messages: The last other lines for the operator.
     """
@@ -86,6 +90,8 @@ class Progress:
     stored_bytes: int = 0
     fetched: int = 0
     fetched_bytes: int = 0
+    holders: int | None = None
+    ledgers: Mapping[str, TrafficMeasured] = field(default_factory=dict)
     cycles: tuple[Message, ...] = ()
     messages: tuple[Message, ...] = ()
 
@@ -107,7 +113,7 @@ def advance(progress: Progress, line: JournalLine) -> Progress:
     return replace(known, messages=(*known.messages, message)[-MOST_MESSAGES:])
 
 
-def _advanced(progress: Progress, line: JournalLine) -> Progress:  # noqa: PLR0911  # a table of facts
+def _advanced(progress: Progress, line: JournalLine) -> Progress:  # noqa: C901, PLR0911, PLR0912  # a table of facts
     match line.fact:
         case PeerStarted() as started:
             return replace(
@@ -137,6 +143,10 @@ def _advanced(progress: Progress, line: JournalLine) -> Progress:  # noqa: PLR09
             return replace(progress, stored=progress.stored + 1, stored_bytes=progress.stored_bytes + size)
         case FileFetched(bytes=size):
             return replace(progress, fetched=progress.fetched + 1, fetched_bytes=progress.fetched_bytes + size)
+        case HoldersCounted(holders=holders):
+            return replace(progress, holders=holders)
+        case TrafficMeasured() as traffic:
+            return replace(progress, ledgers={**progress.ledgers, traffic.ledger: traffic})
         case _:
             return progress
 

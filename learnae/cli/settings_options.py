@@ -21,7 +21,15 @@ if TYPE_CHECKING:
     from learnae.plugins.facade import Plugins
 
 DEFAULT_FILE = Path("learnae.toml")
-NAMES = {"averaging.policy": "--averaging", "peer.private": "--private/--share"}
+NAMES = {
+    "averaging.policy": "--averaging",
+    "peer.private": "--private/--share",
+    "keeping.own_models": "--keep-own-models",
+    "keeping.own_hashlists": "--keep-own-hashlists",
+    "keeping.foreign_models": "--keep-foreign-models",
+    "keeping.foreign_slices": "--keep-foreign-slices",
+    "keeping.foreign_hashlists": "--keep-foreign-hashlists",
+}
 """Options that are not called after their key."""
 
 RESERVED = frozenset({"--config", "--set", "--json", "--quiet", "--plain", "--help", "--version"})
@@ -159,6 +167,8 @@ def _metavar(setting: Setting) -> str | None:  # noqa: PLR0911  # a table of kin
         return "PATH"
     if setting.key == "peer.until":
         return "converged|forever|TIME"
+    if setting.section == "keeping":
+        return setting.accepted.partition(" such as ")[0].replace(", or ", "|").replace(", ", "|")
     match setting.shape, setting.default:
         case "list", _:
             return "A,B"
@@ -181,13 +191,14 @@ def _of_plugin(key: str, option: Option) -> SettingOption:
         metavar, flag = None, f"{flag}/--no-{flag.removeprefix('--')}"
     shown = "" if option.default is None or metavar is None else f" [{option.default}]"
     summary = f"{option.summary}{shown} ({key.split('.')[1]})"
-    return SettingOption(f"flag{str(option.flag).replace('-', '_')}", flag, (key,), metavar, summary, PLUGINS)
+    several = option.several and metavar == "VALUE"
+    return SettingOption(f"flag{str(option.flag).replace('-', '_')}", flag, (key,), metavar, summary, PLUGINS, several)
 
 
 def _shared(known: SettingOption, key: str, option: Option) -> SettingOption:
     """Let one option serve several plugins, so that none can take another's away; one of another kind is left to ``--set``."""
     other = _of_plugin(key, option)
-    if (other.flag, other.metavar) != (known.flag, known.metavar):
+    if (other.flag, other.metavar, other.is_list) != (known.flag, known.metavar, known.is_list):
         return known
     return replace(known, keys=(*known.keys, key), summary=f"{known.summary}; {other.summary}")
 

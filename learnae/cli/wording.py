@@ -71,6 +71,11 @@ def others(peers: int) -> str:
     return f"{peers - 1} other peer{'' if peers == 2 else 's'} met so far"
 
 
+def neighbours(count: int) -> str:
+    """Write how many participants are connected."""
+    return f"{count} neighbour{'' if count == 1 else 's'}"
+
+
 def ago(seconds: float) -> str:
     """Write a length of time in its two largest units: ``12 s``, ``3 min 5 s``, ``2 h 10 min``, ``4 d 3 h``."""
     total = max(0, round(seconds))

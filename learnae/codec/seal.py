@@ -44,6 +44,7 @@ class Seal:
         sealed: Whether there is a secret.
         overhead: By how many bytes a sealed message is longer than its content.
         rendezvous: Where the session's peers meet on a ledger, 64 hexadecimal digits.
+        network_key: With which a ledger can keep out who lacks the secret, 64 hexadecimal digits; ``None`` without a secret.
 
     Raises:
         UsageError: The secret has fewer than 16 bytes.
@@ -58,11 +59,13 @@ class Seal:
         self.sealed = secret is not None
         self.overhead = 0
         self.rendezvous = str(session)
+        self.network_key: str | None = None
         self._digest_key = self._name_key = b""
         if secret is not None:
             salt = session.encode()
             self._digest_key = _derive(secret, salt, b"learnae digests")
             self._name_key = _derive(secret, salt, b"learnae names")
+            self.network_key = _derive(secret, salt, b"learnae network").hex()
             self.overhead = SALT_BYTES + TAG_BYTES
             self.rendezvous = self._name("rendezvous")
 

@@ -8,9 +8,11 @@ import platformdirs
 from msgspec import Meta
 
 from learnae.config.duration import DURATION, parse_duration
+from learnae.config.persistency import LAST, parse_policy
 from learnae.config.training import Choice, TrainingSection
 from learnae.values.choices import Averaging, Role
 from learnae.values.ids import PeerId, SessionId
+from learnae.values.persistency import Persistency
 
 Until = Annotated[
     str,
@@ -22,6 +24,10 @@ Until = Annotated[
 Friend = Annotated[PeerId, Meta(pattern=r"^[0-9a-f]{64}\Z", extra={"accepted": "peer ids, 64 small hexadecimal digits each"})]
 Seconds = Annotated[float, Meta(ge=0.0, le=31_536_000.0)]
 Wait = Annotated[float, Meta(ge=0.01, le=31_536_000.0)]
+Models = Annotated[
+    str, Meta(pattern=rf"^(all|{LAST}|best|none)\Z", extra={"accepted": "all, best, none, or last N such as last 3"})
+]
+Files = Annotated[str, Meta(pattern=rf"^(all|{LAST}|none)\Z", extra={"accepted": "all, none, or last N such as last 3"})]
 
 
 class PeerSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -105,6 +111,38 @@ class NetworkSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         Seconds, Meta(description="Seconds for which a replaced model stays available to those who are still fetching it.")
     ] = 600.0
     max_fetches: Annotated[int, Meta(ge=1, le=1024, description="The most fetches at a time.")] = 8
+    measure_interval_s: Annotated[
+        Seconds, Meta(description="Seconds between two measurements of ledgers that can tell traffic and holders; 0: never.")
+    ] = 30.0
+
+
+class KeepingSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The section ``[keeping]``: which files stay offered beside those that are current (paper, section 5: persistency)."""
+
+    own_models: Annotated[
+        Models, Meta(description="Which of your replaced models stay available after retention_s; the current one always does.")
+    ] = "best"
+    own_hashlists: Annotated[Files, Meta(description="Which of your replaced lists of dataslices stay, likewise.")] = "none"
+    foreign_models: Annotated[
+        Models, Meta(description="Which models of others that this peer fetched it offers too, for when their authors are away.")
+    ] = "last 1"
+    foreign_slices: Annotated[Files, Meta(description="Which dataslices of others that this peer fetched it offers too.")] = (
+        "last 16"
+    )
+    foreign_hashlists: Annotated[Files, Meta(description="Which lists of dataslices of others it offers too, likewise.")] = (
+        "last 16"
+    )
+
+    @property
+    def persistency(self) -> Persistency:
+        """The policies."""
+        return Persistency(
+            own_models=parse_policy(self.own_models),
+            own_hashlists=parse_policy(self.own_hashlists),
+            foreign_models=parse_policy(self.foreign_models),
+            foreign_slices=parse_policy(self.foreign_slices),
+            foreign_hashlists=parse_policy(self.foreign_hashlists),
+        )
 
 
 PluginTables = dict[str, dict[str, object]]
@@ -121,6 +159,7 @@ class PeerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     training: TrainingSection = TrainingSection()
     averaging: AveragingSection = AveragingSection()
     network: NetworkSection = NetworkSection()
+    keeping: KeepingSection = KeepingSection()
     plugins: PluginTables = {}
 
 

@@ -35,6 +35,7 @@ class Option:
         summary: One line for ``--help`` and the commented configuration.
         flag: A command-line option of its own, such as ``--folder``; without one ``--set plugins.PROVIDER.KEY=VALUE`` serves.
         path: Whether it is a path: in a file, a relative one refers to the file's folder.
+        several: Whether the flag may be given several times; the values are joined by commas. For text without a default.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Option:
     summary: str
     flag: str | None = None
     path: bool = False
+    several: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,9 @@ class Context:
         options: The provider's own options, complete: defaults are filled in.
         model: ``module:function`` that the operator named for a custom architecture, framework only.
         training: ``optimiser``, ``learning_rate`` and so on, framework only (see ``learnae.config.training``).
+        network_key: 64 hexadecimal digits that only who has the session's secret can compute, for a ledger that can keep
+            strangers out of its network; ``None`` if the session has no secret.
+        tell: Takes a sentence for the operator, in any thread: what a provider had to do without being asked, or cannot do.
     """
 
     manifest: Manifest
@@ -70,6 +75,8 @@ class Context:
     options: Mapping[str, OptionValue | None] = field(default_factory=dict)
     model: str | None = None
     training: Mapping[str, object] = field(default_factory=dict)
+    network_key: str | None = None
+    tell: Callable[[str], None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +104,8 @@ class Provider(Generic[T_co]):
         open: Imports what it needs and builds the object. Raises ``ProviderError`` if something is missing, and says what to
             type; ``ConfigError`` for an option that it cannot use.
         options: Its settings.
-        check: Looks whether ``open`` would work, for ``learnae check``; must not create anything.
+        check: Looks whether ``open`` would work, for ``learnae check``; must not create anything that stays, neither in
+            ``Context.state``, which is the folder that ``open`` would get and need not be there yet, nor elsewhere.
     """
 
     name: str

@@ -12,7 +12,15 @@ from learnae.machine.effects import Announce
 from learnae.machine.events import FileKind
 from learnae.machine.memory import Charges
 from learnae.machine.notebook import Notebook, board_key
-from learnae.values.announcements import Content, HashlistOffer, ModelOffer, Presence, SignedAnnouncement, SliceUse
+from learnae.values.announcements import (
+    Content,
+    HashlistOffer,
+    ModelOffer,
+    Presence,
+    Retirement,
+    SignedAnnouncement,
+    SliceUse,
+)
 from learnae.values.ids import Digest, PeerId
 from learnae.values.journal import ContentRefused, PeerQuarantined, PeerSeen
 
@@ -46,6 +54,7 @@ class Board:
 
     Attributes:
         version: Changes with what ``shareable`` returns.
+        parted: Changes when an author is quarantined, or retires something.
         shown: Changes when somebody's presence names another board.
     """
 
@@ -60,6 +69,7 @@ class Board:
         self._shut_out: set[PeerId] = set()
         self._bytes = 0
         self.version = 0
+        self.parted = 0
         self.shown = 0
         for signed in notebook.memory.board.values():
             self._index(signed, None)
@@ -170,10 +180,12 @@ class Board:
                 counts = self._uses.setdefault(digest, {})
                 counts[author] = max(uses, counts.get(author, 0))
                 self._more_used[digest] = None
-            case _ if announcement.subject == "model":
+            case Retirement(subject="model"):
+                self.parted += 1
                 self._offers.pop(author, None)
                 self._wanted_offers = None
             case _:
+                self.parted += 1
                 self._wanted_hashlists = None
 
     def is_admitted(self, author: PeerId) -> bool:
@@ -201,7 +213,13 @@ class Board:
         self._notebook.note(ContentRefused(kind, digest, author, reason, charges))
         if charges == self._notebook.rules.limits.quarantine_after:
             self.version += 1
+            self.parted += 1
             self._notebook.note(PeerQuarantined(author))
+
+    def is_retired(self, author: PeerId, subject: str) -> bool:
+        """Say whether an author's latest word on a subject is that it is retired."""
+        signed = self._notebook.memory.board.get(f"{author}/{subject}")
+        return signed is not None and isinstance(signed.announcement.content, Retirement)
 
     def is_refused(self, kind: FileKind, digest: Digest) -> bool:
         """Say whether this content was seen to be bad as what it was offered as: a good model is a bad board."""

@@ -133,10 +133,28 @@ class ForgetSlice:
 
 
 @dataclass(frozen=True, slots=True)
+class Keep:
+    """Offer a file of another peer's, which was fetched and found good; answer with ``Kept`` or ``KeepFailed``."""
+
+    kind: FileKind
+    author: PeerId
+    digest: Digest
+    locators: tuple[Locator, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Release:
-    """Stop offering files of one's own; answer with ``FilesReleased`` or ``ReleaseFailed``."""
+    """Stop offering files, own or kept; answer with ``FilesReleased`` or ``ReleaseFailed``."""
 
     locators: tuple[Locator, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TakeInventory:
+    """List what the storages offer for this peer; answer with ``InventoryTaken`` or ``InventoryFailed``.
+
+    Nothing is being stored or kept when this is ordered, and nothing will be until it is answered.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +193,9 @@ Effect = (
     | StoreBoard
     | Fetch
     | ForgetSlice
+    | Keep
     | Release
+    | TakeInventory
     | Note
     | BestImproved
     | Halt

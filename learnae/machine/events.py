@@ -19,9 +19,15 @@ class FileKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The program runs. ``recovering``: the key is there, but the state that belongs to it was lost."""
+    """The program runs.
+
+    Attributes:
+        recovering: The key is there, but the state that belongs to it was lost.
+        inventory: Some storage can list what it offers for this peer.
+    """
 
     recovering: bool = False
+    inventory: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +88,25 @@ class StoreFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """A file of another peer's is offered from here too."""
+
+    kind: FileKind
+    digest: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class KeepFailed:
+    """A file of another peer's could not be kept now; perhaps a part of it was."""
+
+    kind: FileKind
+    digest: Digest
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class FilesReleased:
-    """Files of one's own are not offered any more; ``locators`` as they were ordered to be released."""
+    """Files are not offered any more; ``locators`` as they were ordered to be released."""
 
     locators: tuple[Locator, ...]
 
@@ -93,6 +116,20 @@ class ReleaseFailed:
     """Some of these files could not be released now."""
 
     locators: tuple[Locator, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class InventoryTaken:
+    """What the storages offer for this peer, from whatever run."""
+
+    locators: tuple[Locator, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InventoryFailed:
+    """Some storage does not say what it offers now."""
+
     reason: str
 
 
@@ -115,22 +152,24 @@ class BoardFetched:
 
 @dataclass(frozen=True, slots=True)
 class HashlistFetched:
-    """A hashlist came that fits its digest and the manifest's limits."""
+    """A hashlist came that fits its digest and the manifest's limits; ``locator``: whence, if it can be kept on offer there."""
 
     author: PeerId
     digest: Digest
     entries: tuple[HashlistEntry, ...]
     size: int = 0
+    locator: Locator | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SliceFetched:
-    """A dataslice came that fits its digest and the manifest's schema, and is held durably."""
+    """A dataslice came that fits its digest and the manifest's schema, and is held durably; ``locator`` as of a hashlist."""
 
     author: PeerId
     digest: Digest
     rows: int
     size: int = 0
+    locator: Locator | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,12 +211,16 @@ class TrainingFailed:
 
 @dataclass(frozen=True, slots=True)
 class ModelFolded:
-    """A remote model was fetched and folded in; the result was scored on the validation rows of that digest."""
+    """A remote model was fetched and folded in; the result was scored on the validation rows of that digest.
+
+    ``locator``: whence the remote model came, if it can be kept on offer there.
+    """
 
     model: Digest
     validation: Digest
     score: Score
     size: int = 0
+    locator: Locator | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,8 +260,12 @@ Event = (
     | SlicesStored
     | FileStored
     | StoreFailed
+    | Kept
+    | KeepFailed
     | FilesReleased
     | ReleaseFailed
+    | InventoryTaken
+    | InventoryFailed
     | Heard
     | BoardFetched
     | HashlistFetched

@@ -51,6 +51,10 @@ class Backoff:
         failure = self._failures.get(what)
         return failure is None or now_s >= failure.again_s
 
+    def failures(self, what: Hashable) -> int:
+        """Count its failures since it last succeeded."""
+        return self._failures[what].count if what in self._failures else 0
+
     def has_failed(self, what: Hashable) -> bool:
         """Say whether it failed before, and has not succeeded since."""
         return what in self._failures

@@ -12,7 +12,7 @@ from learnae.machine.events import FileKind
 from learnae.machine.fetching import Backoff
 from learnae.machine.memory import Own, Tried
 from learnae.machine.notebook import Notebook
-from learnae.values.announcements import ModelRecord
+from learnae.values.announcements import ModelRecord, matured
 from learnae.values.choices import Cycle
 from learnae.values.ids import Digest, PeerId
 from learnae.values.scores import Score
@@ -143,7 +143,7 @@ class Folding:
 
         A result on other rows than the base's cannot be compared: it is dropped, and what was attempted may be tried again.
         """
-        attempt = self._current()
+        attempt = self.current()
         record = attempt.now.content.record
         self._backoff.succeeded((attempt.now.author, record.digest))
         if validation != attempt.base.validation:
@@ -166,11 +166,11 @@ class Folding:
     def _maturity(self, attempt: Attempt) -> int:
         """Return an adopted model's own maturity, or one more than an average's largest parent's."""
         parents = [record.maturity for record in attempt.folded]
-        return parents[0] if attempt.kind is Cycle.ADOPT else max(self._notebook.own.maturity, *parents) + 1
+        return parents[0] if attempt.kind is Cycle.ADOPT else matured(max(self._notebook.own.maturity, *parents))
 
     def failed(self, reason: str, *, wrong: bool) -> bool:
         """The offer's model did not come; return whether the cycle goes on with another."""
-        attempt = self._current()
+        attempt = self.current()
         digest = attempt.now.content.record.digest
         if wrong:
             self._board.charge(attempt.now.author, FileKind.MODEL, digest, reason)
@@ -189,11 +189,12 @@ class Folding:
 
     def end(self) -> Attempt:
         """End the cycle and return what it came to."""
-        attempt = self._current()
+        attempt = self.current()
         self.attempt = None
         return attempt
 
-    def _current(self) -> Attempt:
+    def current(self) -> Attempt:
+        """Return the attempt under way."""
         assert self.attempt is not None, "the transition table lets results come only while an attempt is under way"  # noqa: S101
         return self.attempt
 

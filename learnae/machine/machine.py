@@ -6,18 +6,18 @@ from learnae.machine import events
 from learnae.machine.board import Board, Offer
 from learnae.machine.catching import CatchingUp
 from learnae.machine.effects import BestImproved, Effect, Halt, KeepOnly, Score, Train
+from learnae.machine.events import FileKind
+from learnae.machine.files import Files
 from learnae.machine.folding import Folding
 from learnae.machine.hearing import CLONED, Hearing, Import
 from learnae.machine.memory import KnownSlice, Memory, Own, QueuedPass
 from learnae.machine.notebook import Notebook, Sign, board_key
-from learnae.machine.offering import Offering
 from learnae.machine.resting import Resting
 from learnae.machine.rules import Rules
-from learnae.machine.sharing import Sharing
 from learnae.machine.slices import Slices
 from learnae.machine.transitions import RESTING, TRANSITIONS
 from learnae.values import scores
-from learnae.values.announcements import ModelRecord, SignedAnnouncement
+from learnae.values.announcements import ModelOffer, ModelRecord, SignedAnnouncement, matured
 from learnae.values.choices import Cycle, Phase, Role
 from learnae.values.ids import Digest, PeerId
 from learnae.values.journal import (
@@ -54,9 +54,8 @@ class Machine:
         self._board = Board(self._notebook)
         self._slices = Slices(self._notebook, self._board)
         self._folding = Folding(self._notebook, self._board)
-        self._offering = Offering(self._notebook, self._board)
-        self._sharing = Sharing(self._notebook, self._board, self._slices, self._offering)
-        self._catching = CatchingUp(self._notebook, self._board, self._offering)
+        self._files = Files(self._notebook, self._board, self._slices)
+        self._catching = CatchingUp(self._notebook, self._board, self._files.offering)
         self._hearing = Hearing(
             self._notebook,
             self._board,
@@ -65,9 +64,14 @@ class Machine:
             catching=self._catching,
         )
         self._resting = Resting(
-            self._notebook, self._board, folding=self._folding, offering=self._offering, sharing=self._sharing
+            self._notebook,
+            self._board,
+            folding=self._folding,
+            offering=self._files.offering,
+            sharing=self._files.sharing,
         )
         self._phase = Phase.NEW
+        self._has_inventory = False
         self._validation: Digest | None = None
         self._training: tuple[QueuedPass, ...] = ()
         self._cycle_began_s = 0.0
@@ -82,6 +86,13 @@ class Machine:
     def own(self) -> Own:
         """The own model."""
         return self._notebook.own
+
+    @property
+    def announced_model(self) -> ModelOffer | None:
+        """The own model as others know it; ``None`` before one was announced."""
+        signed = self._notebook.memory.board.get(f"{self._notebook.rules.peer}/model")
+        content = None if signed is None else signed.announcement.content
+        return content if isinstance(content, ModelOffer) else None
 
     @property
     def cycle(self) -> int:
@@ -136,7 +147,7 @@ class Machine:
             self._resting.decided(self._phase)
         if self._phase is not before:
             self._notebook.note(PhaseChanged(before, self._phase, self.cycle))
-        return self._notebook.take()
+        return self._files.pass_on(self._notebook.take())
 
     def wake_at(self, now_s: float) -> float | None:
         """Return the moment, now or later, at which ``TimePassed`` is due; ``None`` if only events can change anything.
@@ -147,8 +158,7 @@ class Machine:
             return None
         seen_s = self._notebook.now_s
         due = [
-            self._offering.next_due_s(),
-            self._sharing.next_due_s(seen_s),
+            self._files.next_due_s(seen_s),
             self._slices.next_due_s(seen_s),
             self._folding.next_due_s(seen_s),
             self._catching.next_due_s(seen_s),
@@ -163,7 +173,7 @@ class Machine:
             case events.Started():
                 self._start(event)
             case events.StopRequested():
-                self._offering.leave()
+                self._files.offering.leave()
                 self._phase = Phase.STOPPED
             case events.TimePassed():
                 pass
@@ -189,45 +199,34 @@ class Machine:
             case events.ReadingsArrived():
                 self._notebook.note(ReadingsReceived(event.sensor, event.accepted, event.rejected))
                 self._resting.news()
-            case events.FileStored():
-                self._offering.stored(event)
-                if event.kind is events.FileKind.HASHLIST:
-                    self._sharing.hashlist_stored()
-            case events.StoreFailed():
-                self._store_failed(event)
-            case events.FilesReleased():
-                if self._offering.released(event):
-                    self._sharing.hashlist_released()
-            case events.ReleaseFailed():
-                self._offering.release_failed(event)
-            case _:
+            case events.SlicesCut() | events.SlicesLost() | events.HashlistFetched() | events.SliceFetched():
                 self._slices_changed(event)
+            case _:
+                self._files.take_in(event)
 
     def _start(self, event: events.Started) -> None:
         now_s = self._notebook.now_s
         rules = self._notebook.rules
         self._resting.news()
+        self._has_inventory = event.inventory
         if event.recovering:
             self._notebook.change_core(recovering=True)
         self._recovers_until_s = now_s + RECOVERY_INTERVALS * rules.presence_interval_s
         if not self._notebook.core.recovering:
-            self._appear()
+            self._appear(stock_after_s=0.0)
         self._phase = Phase.IDLE
 
-    def _appear(self) -> None:
-        """Say what holds now, and go on saying it."""
-        self._offering.resume()
-        self._sharing.withdraw()
-        self._board.announce_again("model", "hashlist")
-        self._offering.publish_model()
+    def _appear(self, *, stock_after_s: float) -> None:
+        if self._has_inventory:
+            self._files.take_stock(stock_after_s)
+        self._files.appear()
         self._slices.gather_validation()
 
     def _pass_time(self) -> None:
         if self._notebook.core.recovering and self._notebook.now_s >= self._recovers_until_s:
             self._recover()
         if not self._notebook.core.recovering:
-            self._offering.pass_time()
-            self._sharing.pass_time()
+            self._files.pass_time()
         self._catching.pass_time()
         self._slices.fetch()
 
@@ -235,30 +234,28 @@ class Machine:
         """End the silence: until now nothing was signed or trained, so that no number and no pass is used twice."""
         self._notebook.change_core(recovering=False, sequence=self._notebook.core.sequence + RECOVERY_GAP)
         self._resting.news()
-        self._sharing.overtaken()
-        self._appear()
+        self._files.sharing.overtaken()
+        # What was offered before the loss, others may be fetching; and much of it will be offered again, and so be known.
+        self._appear(stock_after_s=self._notebook.rules.retention_s)
 
-    def _slices_changed(self, event: events.Event) -> None:
+    def _slices_changed(self, event: events.SlicesCut | events.SlicesLost | events.HashlistFetched | events.SliceFetched) -> None:
         is_news = True
         match event:
             case events.SlicesCut(slices=cut):
                 is_news = self._slices.cut(cut)
-                self._sharing.changed()
+                self._files.sharing.changed()
             case events.SlicesLost(slices=lost):
                 self._slices.lose(lost)
                 self._slices.gather_validation()
                 is_news = False
-            case events.SlicesStored(entries=entries):
-                self._sharing.slices_stored(entries)
-                is_news = False
             case events.HashlistFetched(author=author, digest=digest, entries=entries):
                 self._notebook.note(FileFetched("hashlist", digest, author, event.size))
                 is_news = self._slices.hashlist_fetched(author, digest, entries)
-            case events.SliceFetched(author=author, digest=digest, rows=rows):
-                self._notebook.note(FileFetched("slice", digest, author, event.size))
-                self._slices.slice_fetched(author, digest, rows)
+                self._files.keeping.fetched(FileKind.HASHLIST, author, digest, event.locator)
             case _:
-                raise AssertionError(event)  # pragma: no cover - the transition table knows every event
+                self._notebook.note(FileFetched("slice", event.digest, event.author, event.size))
+                if self._slices.slice_fetched(event.author, event.digest, event.rows):
+                    self._files.keeping.fetched(FileKind.SLICE, event.author, event.digest, event.locator)
         if is_news:
             self._resting.news()
 
@@ -269,13 +266,6 @@ class Machine:
         elif heard is Import.NEWS:
             self._resting.news()
 
-    def _store_failed(self, event: events.StoreFailed) -> None:
-        self._notebook.note(Notice(f"cannot offer {event.kind} {event.digest[:8]} now, trying again: {event.reason}"))
-        if event.kind in (events.FileKind.MODEL, events.FileKind.BOARD):
-            self._offering.store_failed(event)
-        else:
-            self._sharing.failed()
-
     def _own_scored(self, event: events.OwnScored) -> None:
         # A score on other rows cannot be compared with the best one so far.
         best = self._notebook.core.best if event.validation == self.own.validation else None
@@ -283,12 +273,12 @@ class Machine:
         self._notebook.change_core(own=own, best=best)
         self._notebook.note(ModelScored(event.model, event.score))
         self._note_best()
-        self._offering.publish_model()
+        self._files.offering.publish_model()
         self._phase = Phase.IDLE
 
     def _trained(self, event: events.ModelTrained) -> None:
         before = self.own
-        self._notebook.save_model(Own(event.model, before.maturity + 1, event.score, event.validation))
+        self._notebook.save_model(Own(event.model, matured(before.maturity), event.score, event.validation))
         self._slices.complete(self._training)
         self._end_cycle(Cycle.TRAIN, before, event.score, (), self._training[0].slice)
 
@@ -301,9 +291,11 @@ class Machine:
         self._end_cycle(Cycle.TRAIN, self.own, None, (), slice_)
 
     def _folded(self, event: events.ModelFolded) -> None:
-        attempt = self._folding.attempt
-        if attempt is not None and event.size:
-            self._notebook.note(FileFetched("model", attempt.now.content.record.digest, attempt.now.author, event.size))
+        offer = self._folding.current().now
+        author, record = offer.author, offer.content.record
+        if event.size:
+            self._notebook.note(FileFetched("model", record.digest, author, event.size))
+        self._files.keeping.fetched(FileKind.MODEL, author, record.digest, event.locator, record.score)
         if not self._folding.folded(event.model, event.validation, event.score):
             self._end_fold()
 
@@ -335,7 +327,7 @@ class Machine:
         )
         if kept:
             self._note_best()
-            self._offering.publish_model()
+            self._files.offering.publish_model()
         self._notebook.order(KeepOnly(own.model))
         self._training = ()
         self._phase = Phase.IDLE

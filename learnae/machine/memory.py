@@ -80,15 +80,39 @@ class Charges(msgspec.Struct, frozen=True):
 
 
 class Offered(msgspec.Struct, frozen=True):
-    """A file that this peer offers; once superseded, it is released after a while, and the record stays until it is."""
+    """A file of this peer's own that it offers; once superseded, it is released after a while, and the record stays until it is.
+
+    ``serial`` grows with every file that is superseded, so that of two the later one can be told.
+    """
 
     kind: FileKind
     digest: Digest
     locators: tuple[Locator, ...]
     superseded: bool = False
+    serial: int = 0
 
 
-Record = Core | SignedAnnouncement | Tried | KnownSlice | QueuedPass | Uses | Charges | Offered
+class KeptFile(msgspec.Struct, frozen=True):
+    """A file of another peer's that this one offers too, or is about to; the record stays until it surely is released.
+
+    Attributes:
+        author: Who signed the announcement by which it was fetched.
+        locators: Where it was fetched, and is kept.
+        serial: Grows with every file that is fetched.
+        score: Of a model: what its author reported.
+        kept: Whether it surely is offered from here.
+    """
+
+    kind: FileKind
+    digest: Digest
+    author: PeerId
+    locators: tuple[Locator, ...]
+    serial: int
+    score: Score | None = None
+    kept: bool = False
+
+
+Record = Core | SignedAnnouncement | Tried | KnownSlice | QueuedPass | Uses | Charges | Offered | KeptFile
 
 
 @dataclass(slots=True)
@@ -104,6 +128,7 @@ class Memory:
     charges: dict[str, Charges] = field(default_factory=dict)
     refused: dict[str, Charges] = field(default_factory=dict)
     offered: dict[str, Offered] = field(default_factory=dict)
+    kept: dict[str, KeptFile] = field(default_factory=dict)
 
 
 TABLES: Final[dict[str, type[msgspec.Struct]]] = {
@@ -116,6 +141,7 @@ TABLES: Final[dict[str, type[msgspec.Struct]]] = {
     "charges": Charges,
     "refused": Charges,
     "offered": Offered,
+    "kept": KeptFile,
 }
 """The record type of each table, for whoever decodes them."""
 

@@ -11,7 +11,16 @@ from learnae.machine.sharing import Sharing
 from learnae.values.choices import Phase, Role
 from learnae.values.journal import Notice
 
-TIDINGS: Final = (events.Heard, events.BoardFetched, events.FetchFailed, events.TimePassed)
+TIDINGS: Final = (
+    events.Heard,
+    events.BoardFetched,
+    events.FetchFailed,
+    events.Kept,
+    events.KeepFailed,
+    events.InventoryTaken,
+    events.InventoryFailed,
+    events.TimePassed,
+)
 """They come often, and change what is decided only through the board, by being news, or by a moment that comes."""
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from learnae.values.choices import Averaging, Judge, Role
 from learnae.values.ids import Digest, PeerId, SessionId
 from learnae.values.manifest import Limits
+from learnae.values.persistency import NOTHING_MORE, Persistency
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +24,8 @@ class Rules:
         presence_interval_s: How often presence is announced, and one board fetched.
         retry_s: How long to wait after a first failure; it doubles with every further one, up to 64 times that.
         retention_s: How long what is no longer current stays available to others.
-        max_fetches: How many hashlists, slices and boards are fetched at once.
+        persistency: What stays available after that, and what of others this peer offers too.
+        max_fetches: How many hashlists, slices and boards are fetched at once, how many files kept, and how many released.
         allow: Peers that count; empty for all.
     """
 
@@ -48,6 +50,7 @@ class Rules:
     presence_interval_s: float = 5.0
     retry_s: float = 2.0
     retention_s: float = 600.0
+    persistency: Persistency = NOTHING_MORE
     max_fetches: int = 8
     allow: frozenset[PeerId] = frozenset()
 

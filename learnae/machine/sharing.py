@@ -6,10 +6,12 @@ import msgspec
 
 from learnae.machine.board import Board
 from learnae.machine.effects import StoreHashlist, StoreSlices
+from learnae.machine.events import FileKind
 from learnae.machine.fetching import Backoff
 from learnae.machine.memory import KnownSlice
 from learnae.machine.notebook import Notebook
 from learnae.machine.offering import Offering
+from learnae.machine.releasing import Releasing
 from learnae.machine.slices import Slices
 from learnae.values.announcements import HashlistEntry, HashlistOffer, SliceUse
 
@@ -17,41 +19,53 @@ SHARING: Final = "sharing"
 
 
 class Sharing:
-    """Orders one thing at a time, so that of two hashlists the later one is announced later; and again after a failure.
+    """Orders one thing at a time, so that of two hashlists the later one is announced later; and again after a failure."""
 
-    Attributes:
-        is_under_way: Slices or a hashlist are on their way to where others can fetch them.
-    """
-
-    def __init__(self, notebook: Notebook, board: Board, slices: Slices, offering: Offering) -> None:
+    def __init__(self, notebook: Notebook, board: Board, slices: Slices, *, releasing: Releasing, offering: Offering) -> None:
         self._notebook = notebook
         self._board = board
         self._slices = slices
+        self._releasing = releasing
         self._offering = offering
         self._backoff = Backoff(notebook.rules.retry_s)
-        self.is_under_way = False
+        self._is_ordered = self._is_blocked = False
         self._is_to_do = True
         self._is_hashlist_old = False
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether slices or a hashlist are on their way to where others can fetch them, or about to be."""
+        return self._is_ordered or self._is_blocked
 
     def changed(self) -> None:
         """There may be something to offer."""
         self._is_to_do = True
 
     def pass_time(self) -> None:
-        """Order what is not offered yet: slices first, then the hashlist."""
+        """Order what is not offered yet: slices first, then the hashlist; neither while the same files may be being released."""
         is_due = self._backoff.is_due(SHARING, self._notebook.now_s)
-        if not self._notebook.rules.sharing or not self._is_to_do or self.is_under_way or not is_due:
+        if not self._notebook.rules.sharing or not self._is_to_do or self._is_ordered or not is_due:
             return
         own = self._slices.own()
         unshared = tuple((item.digest, item.evaluation) for item in own if not item.shared)
         shared = [item for item in own if item.shared]
-        self.is_under_way = self._is_to_do = True
+        self._is_blocked = False
         if unshared:
-            self._notebook.order(StoreSlices(unshared))
+            self._is_blocked = any(self._releasing.is_under_way(f"slice/{digest}") for digest, _ in unshared)
+            self._order(StoreSlices(unshared))
         elif shared and not self._is_announced(len(shared)):
-            self._notebook.order(StoreHashlist(_entries(shared)))
+            self._is_blocked = self._releasing.is_any_under_way(FileKind.HASHLIST)
+            self._order(StoreHashlist(_entries(shared)))
         else:
-            self.is_under_way = self._is_to_do = False
+            self._is_to_do = False
+
+    def _order(self, effect: StoreSlices | StoreHashlist) -> None:
+        if self._is_blocked:
+            return
+        self._is_ordered = True
+        if isinstance(effect, StoreHashlist):
+            self._releasing.storing.add(FileKind.HASHLIST)
+        self._notebook.order(effect)
 
     def _is_announced(self, shared: int) -> bool:
         """Say whether the hashlist that others know of names all that is shared: after a crash only the board can tell."""
@@ -65,7 +79,9 @@ class Sharing:
         for entry in entries:
             item = self._notebook.memory.slices.get(entry.digest)
             if item is None:
-                continue  # It was lost meanwhile, and will be cut again.
+                # It was lost meanwhile, and will be cut again at the next start.
+                self._offering.withdraw_slice(entry.digest, entry.locators)
+                continue
             self._offering.slice_stored(entry.digest, entry.locators)
             self._is_hashlist_old = True
             self._slices.know(msgspec.structs.replace(item, locators=entry.locators, shared=True))
@@ -79,16 +95,16 @@ class Sharing:
 
     def _succeeded(self) -> None:
         self._backoff.succeeded(SHARING)
-        self.is_under_way = False
+        self._ended()
+
+    def _ended(self) -> None:
+        self._releasing.storing.discard(FileKind.HASHLIST)
+        self._is_ordered = False
 
     def failed(self) -> None:
         """Slices or the hashlist could not be offered: try again later."""
         self._backoff.failed(SHARING, self._notebook.now_s)
-        self.is_under_way = False
-
-    def hashlist_released(self) -> None:
-        """The current hashlist went with an earlier one that was the same: store it again."""
-        self._is_hashlist_old = self._is_to_do = True
+        self._ended()
 
     def overtaken(self) -> None:
         """The state was lost, and others may remember an own hashlist from before: say anew what holds."""

@@ -175,15 +175,15 @@ class Slices:
         self._drop_passes(item.digest)
         return aside
 
-    def slice_fetched(self, author: PeerId, digest: Digest, rows: int) -> None:
-        """Take a foreign slice in: queue it, or validate on it."""
+    def slice_fetched(self, author: PeerId, digest: Digest, rows: int) -> bool:
+        """Take a foreign slice in: queue it, or validate on it; return whether it is known at all."""
         self._done(FileKind.SLICE, author, digest)
         item = self._notebook.memory.slices.get(digest)
         if item is None:
             self._notebook.order(ForgetSlice(digest))  # It was forgotten while it was on its way.
-            return
+            return False
         if item.held:
-            return
+            return True
         self._backoff.succeeded(author)
         self.know(msgspec.structs.replace(item, held=True, rows=rows))
         if item.evaluation:
@@ -191,6 +191,7 @@ class Slices:
             self.gather_validation()
         else:
             self._queue_passes([digest], author, evaluation=0)
+        return True
 
     def gather_validation(self) -> None:
         """Order that a trainer validate on the evaluation slices it holds."""

@@ -103,7 +103,7 @@ class Assembled:
             rows: The own rows; ``None`` for a peer without.
             recovering: The key is there, but the state that belongs to it was lost.
         """
-        first: list[events.Event] = [events.Started(recovering=recovering)]
+        first: list[events.Event] = [events.Started(recovering=recovering, inventory=self.performer.has_inventory)]
         if rows is not None:
             first.append(events.SlicesCut(rows.slices))
             if self.settings.peer.role is not Role.FEEDER:

@@ -42,6 +42,7 @@ def make_rules(settings: PeerSettings, manifest: Manifest, session: SessionId, p
         presence_interval_s=network.presence_interval_s,
         retry_s=network.retry_s,
         retention_s=network.retention_s,
+        persistency=settings.keeping.persistency,
         max_fetches=network.max_fetches,
         allow=frozenset(settings.peer.allow),
     )

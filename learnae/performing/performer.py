@@ -14,10 +14,12 @@ from learnae.codec.seal import Seal
 from learnae.codec.slices import decode_slice, largest_slice
 from learnae.codec.weights import weights_size
 from learnae.errors import BadContentError, DamagedError, ForgedError, NotFoundError, UsageError, WorldError
+from learnae.interfaces.abilities import Keeper
 from learnae.interfaces.storage import Storage
 from learnae.interfaces.transport import Transport
 from learnae.machine import effects, events
 from learnae.machine.events import FileKind
+from learnae.performing.persisting import Persisting, scheme_of
 from learnae.performing.shelf import Shelf
 from learnae.performing.workshop import DivergedError, LostSlicesError, Workshop
 from learnae.values.announcements import PROTOCOL, Hashlist, HashlistEntry, SignedAnnouncement
@@ -65,6 +67,14 @@ class Session:
     peer: PeerId
 
 
+@dataclass(frozen=True, slots=True)
+class _Got:
+    """A file that came, in plaintext that fits its digest, and whence, if it can be kept on offer there."""
+
+    data: bytes
+    keepable: Locator | None
+
+
 class Performer:
     """Carries out orders; several may be under way at once."""
 
@@ -101,7 +111,13 @@ class Performer:
         self._pace = pace
         self._note = note
         self._is_known = is_known
-        self._fetched_model: tuple[Digest, bytes] | None = None
+        self._persisting = Persisting(self._storages, pace, self._most_sealed_bytes)
+        self._fetched_model: tuple[Digest, _Got] | None = None
+
+    @property
+    def has_inventory(self) -> bool:
+        """Whether some storage can list what it offers for this peer."""
+        return self._persisting.has_inventory
 
     async def perform(self, effect: effects.Effect) -> events.Event | None:  # noqa: PLR0911 - one line for each order
         """Carry out an order and return what came of it.
@@ -126,8 +142,8 @@ class Performer:
                 return await self._fetch(effect)
             case effects.StoreModel() | effects.StoreSlices() | effects.StoreHashlist() | effects.StoreBoard():
                 return await self._store(effect)
-            case effects.Release(locators=locators):
-                return await self._release(locators)
+            case effects.Keep() | effects.Release() | effects.TakeInventory():
+                return await self._persisting.perform(effect)
             case effects.ForgetSlice(slice=digest):
                 await self._pace.decode(lambda: self._shelf.drop(digest))
                 return None
@@ -161,17 +177,17 @@ class Performer:
         digest, size = order.remote.digest, 0
         try:
             if self._fetched_model is not None and self._fetched_model[0] == digest:
-                data = self._fetched_model[1]
+                got = self._fetched_model[1]
             else:
-                data = await self._get(FileKind.MODEL, digest, order.locators)
-                size = len(data)
-                self._fetched_model = (digest, data)
-            judged = await self._pace.compute(lambda: self._workshop.fold(order.base, data, order.remote_share))
+                got = await self._get(FileKind.MODEL, digest, order.locators)
+                size = len(got.data)
+                self._fetched_model = (digest, got)
+            judged = await self._pace.compute(lambda: self._workshop.fold(order.base, got.data, order.remote_share))
         except WorldError as exc:
             return events.FoldFailed(str(exc))
         except BadContentError as exc:
             return events.FoldFailed(str(exc), wrong=True)
-        return events.ModelFolded(judged.model, judged.validation, judged.score, size)
+        return events.ModelFolded(judged.model, judged.validation, judged.score, size, got.keepable)
 
     async def _gather(self, slices: tuple[Digest, ...]) -> events.Event:
         try:
@@ -184,15 +200,15 @@ class Performer:
     async def _fetch(self, order: effects.Fetch) -> events.Event:
         author, digest = order.author, order.digest
         try:
-            data = await self._get(order.kind, digest, order.locators)
-            return await self._pace.decode(lambda: self._read(order, data))
+            got = await self._get(order.kind, digest, order.locators)
+            return await self._pace.decode(lambda: self._read(order, got))
         except WorldError as exc:
             return events.FetchFailed(order.kind, author, digest, str(exc))
         except BadContentError as exc:
             return events.FetchFailed(order.kind, author, digest, str(exc), wrong=True)
 
-    def _read(self, order: effects.Fetch, data: bytes) -> events.Event:
-        author, digest, size = order.author, order.digest, len(data)
+    def _read(self, order: effects.Fetch, got: _Got) -> events.Event:
+        author, digest, data, size = order.author, order.digest, got.data, len(got.data)
         limits = self._session.manifest.limits
         match order.kind:
             case FileKind.BOARD:
@@ -200,27 +216,28 @@ class Performer:
                 return events.BoardFetched(author, digest, entries, size)
             case FileKind.HASHLIST:
                 hashlist = decode_hashlist(data, session=self._session.id, limits=limits)
-                return events.HashlistFetched(author, digest, hashlist.entries, size)
+                return events.HashlistFetched(author, digest, hashlist.entries, size, got.keepable)
             case _:
                 rows = len(decode_slice(data, self._session.manifest))
                 self._shelf.put(digest, data)
-                return events.SliceFetched(author, digest, rows, size)
+                return events.SliceFetched(author, digest, rows, size, got.keepable)
 
-    async def _get(self, kind: FileKind, digest: Digest, locators: Sequence[Locator]) -> bytes:
-        """Fetch a file from wherever it is, and return its plaintext, which fits its digest.
+    async def _get(self, kind: FileKind, digest: Digest, locators: Sequence[Locator]) -> _Got:
+        """Fetch a file from wherever it is.
 
         Raises:
             WorldError: It cannot be had now.
         """
-        found = [(self._storages.get(locator.partition(":")[0]), locator) for locator in locators]
+        found = [(self._storages.get(scheme_of(locator)), locator) for locator in locators]
         attempts = [partial(self._get_from, storage, locator, kind, digest) for storage, locator in found if storage is not None]
         if not attempts:
             raise NotFoundError(f"no storage here reads {', '.join(locators)}")
         return await self._pace.first(attempts)
 
-    async def _get_from(self, storage: Storage, locator: Locator, kind: FileKind, digest: Digest) -> bytes:
-        data = await storage.get(locator, max_bytes=self._most_bytes(kind) + self._session.seal.overhead)
-        return await self._pace.decode(lambda: self._opened(kind, digest, data))
+    async def _get_from(self, storage: Storage, locator: Locator, kind: FileKind, digest: Digest) -> _Got:
+        sealed = await storage.get(locator, max_bytes=self._most_sealed_bytes(kind))
+        data = await self._pace.decode(lambda: self._opened(kind, digest, sealed))
+        return _Got(data, locator if isinstance(storage, Keeper) else None)
 
     def _opened(self, kind: FileKind, digest: Digest, data: bytes) -> bytes:
         try:
@@ -230,6 +247,9 @@ class Performer:
         if self._session.seal.digest(plain) != digest:
             raise DamagedError(f"{kind} {digest[:8]} is not what was announced")
         return plain
+
+    def _most_sealed_bytes(self, kind: FileKind) -> int:
+        return self._most_bytes(kind) + self._session.seal.overhead
 
     def _most_bytes(self, kind: FileKind) -> int:
         manifest = self._session.manifest
@@ -297,19 +317,3 @@ class Performer:
     def _held(self, digest: Digest) -> tuple[bytes, int]:
         data = self._shelf.get(digest)
         return data, len(decode_slice(data, self._session.manifest))
-
-    async def _release(self, locators: tuple[Locator, ...]) -> events.FilesReleased | events.ReleaseFailed:
-        failures: list[str] = []
-        for locator in locators:
-            scheme = locator.partition(":")[0]
-            storage = self._storages.get(scheme)
-            if storage is None:
-                failures.append(f"no storage named {scheme!r} is set up here")
-                continue
-            try:
-                await self._pace.within(storage.release(locator))
-            except WorldError as exc:
-                failures.append(str(exc))
-        if failures:
-            return events.ReleaseFailed(locators, "; ".join(failures))
-        return events.FilesReleased(locators)

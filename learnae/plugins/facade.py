@@ -26,6 +26,8 @@ from learnae.values.journal import PhaseChanged
 if TYPE_CHECKING:
     import typer
 
+    from learnae.interfaces.commands import PeerCommands
+
 _LOG = logging.getLogger(__name__)
 _HOOKS = {
     Capability.TRANSPORT: "learnae_transports",
@@ -202,6 +204,21 @@ class Plugins:
                 Finding(ok=False, text=f"the check of {_NOUNS[capability]} {name!r} failed: {described(error)}", advice=advice),
             )
 
+    def completed(self, name: str, context: Context) -> Context:
+        """Return a context with the options of all providers of that name, of whatever capability; defaults are filled in.
+
+        Raises:
+            ProviderError: There is none.
+            ConfigError: An option that they do not have or cannot use.
+        """
+        found = [listed.provider for listed in self._listed if listed.provider.name == name]
+        if not found:
+            names = sorted({listed.provider.name for listed in self._listed})
+            message = f"no provider named {name[:80]!r}; installed: {_joined(names)}{did_you_mean(name, names)}{self._failed()}"
+            raise ProviderError(message)
+        options = {option.name: option for provider in found for option in provider.options}
+        return replace(context, options=complete_options(name, list(options.values()), context.options))
+
     def announce_transition(self, peer: PeerId, change: PhaseChanged) -> None:
         """Tell every plugin that a peer's machine changed its phase; raises nothing."""
         self._tell("learnae_transition", peer=peer, change=change)
@@ -210,9 +227,9 @@ class Plugins:
         """Tell every plugin that a peer has a model better than any before; raises nothing."""
         self._tell("learnae_best_model", peer=peer, record=record)
 
-    def add_commands(self, app: "typer.Typer") -> None:
+    def add_commands(self, app: "typer.Typer", commands: "PeerCommands") -> None:
         """Let every plugin add its commands; raises nothing."""
-        self._tell("learnae_commands", app=app)
+        self._tell("learnae_commands", app=app, commands=commands)
 
     def _register(self, source: Source, plugin: object) -> None:
         manager = pluggy.PluginManager(hookspecs.PROJECT)

@@ -102,6 +102,28 @@ def write(
     figure.text(left / width, 1 - top / height, text, fontsize=size, fontweight=weight, color=colour, ha="left", va="baseline")
 
 
+def legend_below(ax: Axes, handles: Sequence[object], *, columns: int) -> None:
+    """Put a legend below the label of the horizontal axis, the same distance below however tall the axes are."""
+    if not handles:
+        return
+    inches = ax.get_window_extent().height / ax.figure.get_dpi()
+    ax.legend(
+        handles=list(handles),
+        loc="upper left",
+        bbox_to_anchor=(-0.01, -0.52 / inches),
+        ncols=columns,
+        fontsize=8.5,
+        frameon=False,
+        labelcolor=INK,
+        handlelength=1.0,
+        handleheight=0.9,
+        columnspacing=1.1,
+        handletextpad=0.45,
+        borderaxespad=0.0,
+    )
+    ax.spines["bottom"].set_color(LINE)
+
+
 def lettered(text: str, longest: int = 16) -> str:
     """Return a name as Matplotlib can write it: no formulas, nothing that its font lacks, cut where it is too long."""
     from matplotlib import font_manager  # noqa: PLC0415 - as in paper()

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from learnae.report.accuracy import LABELLED, colours, draw_accuracy
+from learnae.report.accuracy import draw_accuracy
 from learnae.report.canvas import (
     CYCLE_COLOURS,
     FAINT,
     INK,
-    LINE,
     PALE,
     PHASE_COLOURS,
     Box,
     axes,
+    legend_below,
     lettered,
     paper,
     to_png,
     write,
 )
 from learnae.report.history import History
+from learnae.report.lines import LABELLED, colours
+from learnae.report.panels import draw_resilience, draw_sent
 from learnae.report.series import extent, origin, spans
 from learnae.report.summary import PeerSummary, Summary
 from learnae.report.units import byte_unit, show_bytes, show_number, show_seconds, time_unit
@@ -36,6 +38,8 @@ WIDTH = 15.0
 _NAMES = 1.35
 _TIMELINE = 7.0
 _BARS = 2.35
+_LEDGER = 2.6
+"""How tall the panels are that only ledgers which measure themselves fill."""
 
 
 def render_overview(histories: Sequence[History], summary: Summary, *, title: str | None = None) -> bytes:
@@ -52,7 +56,8 @@ def render_overview(histories: Sequence[History], summary: Summary, *, title: st
     shown = histories[:SHOWN]
     rows = max(1.1, min(0.40, 0.11 + 2.2 / len(shown)) * len(shown)) if len(shown) < 40 else 0.185 * len(shown)
     below = 6.0
-    figure = paper(WIDTH, below + rows + 1.15)
+    measured = _measured(summary)
+    figure = paper(WIDTH, below + rows + 1.15 + (_LEDGER + 1.35 if measured else 0.0))
     unit = time_unit(extent(histories))
     write(figure, _NAMES, 0.5, lettered(title or _headline(histories), 90), size=16, weight="bold")
     write(figure, _NAMES, 0.8, lettered(_subtitle(summary), 160), size=9.5, colour=FAINT)
@@ -69,7 +74,21 @@ def render_overview(histories: Sequence[History], summary: Summary, *, title: st
     _draw_bytes(axes(figure, Box(left + _BARS + 0.6, below, _BARS, rows), "Bytes sent", grid="x"), peers)
     if len(histories) > SHOWN:
         write(figure, _NAMES, below - 0.42, f"the first {SHOWN} of {len(histories)} peers", size=8.5, colour=FAINT)
+    # Wide enough for one is the place below the times; names and axes of the second need more room than the bars above it.
+    places = ((_NAMES, _TIMELINE), (_NAMES + _TIMELINE + 1.9, 3.0))
+    for (heading, draw), (edge, width) in zip(measured, places, strict=False):
+        draw(axes(figure, Box(edge, below + rows + 1.5, width, _LEDGER), heading, grid="y"), histories, unit)
     return to_png(figure)
+
+
+def _measured(summary: Summary) -> list[tuple[str, Callable[[Axes, Sequence[History], tuple[float, str]], None]]]:
+    """Return headings of the panels for which there are numbers, and what draws them."""
+    panels: list[tuple[str, Callable[[Axes, Sequence[History], tuple[float, str]], None]]] = []
+    if summary.resilience is not None:
+        panels.append(("Resilience: from how many peers a model can be had", draw_resilience))
+    if summary.ledger is not None:
+        panels.append(("Sent by the ledgers, in all", draw_sent))
+    return panels
 
 
 def _headline(histories: Sequence[History]) -> str:
@@ -96,9 +115,13 @@ def _draw_figures(figure: Figure, box: Box, summary: Summary) -> None:
     ]
     if summary.overshoot is not None:
         entries[3] = (f"passes, {summary.overshoot} beyond the threshold of {summary.threshold}", str(summary.uses))
+    if summary.resilience is not None:
+        entries.append(("holders of a model, on average", show_number(summary.resilience.mean, 1)))
+    if summary.ledger is not None:
+        entries.append(("sent by the ledgers themselves", show_bytes(summary.ledger.sent_bytes)))
     for index, (caption, number) in enumerate(entries):
         left = box.left + (index % 2) * box.width / 2
-        top = box.top + 0.45 + (index // 2) * box.height / 3
+        top = box.top + 0.45 + (index // 2) * box.height / ((len(entries) + 1) // 2)
         write(figure, left, top, number, size=19, weight="bold", colour=INK)
         write(figure, left, top + 0.24, caption, size=9, colour=FAINT)
 
@@ -132,7 +155,7 @@ def _draw_timeline(ax: Axes, shown: Sequence[History], histories: Sequence[Histo
         handles.append(
             Line2D([], [], linestyle="none", marker="|", markersize=10, markeredgewidth=1.8, color=INK, label="started again")
         )
-    _legend(ax, handles, columns=9)
+    legend_below(ax, handles, columns=9)
 
 
 def _draw_attempts(ax: Axes, peers: Sequence[PeerSummary]) -> None:
@@ -159,7 +182,7 @@ def _draw_attempts(ax: Axes, peers: Sequence[PeerSummary]) -> None:
                     label = f"{each.successes}/{each.attempts}"
                     ax.text(each.attempts + 0.02 * room, place, label, va="center_baseline", fontsize=6.5, color=FAINT)
     ax.set_xlabel("cycles (strong: kept, pale: tried)", color=FAINT, fontsize=9)
-    _legend(ax, [Patch(color=CYCLE_COLOURS[kind], label=kind) for kind in kinds], columns=3)
+    legend_below(ax, [Patch(color=CYCLE_COLOURS[kind], label=kind) for kind in kinds], columns=3)
 
 
 def _draw_bytes(ax: Axes, peers: Sequence[PeerSummary]) -> None:
@@ -188,26 +211,4 @@ def _draw_bytes(ax: Axes, peers: Sequence[PeerSummary]) -> None:
             color=FAINT,
         )
     ax.set_xlabel(f"sent [{sign}]", color=FAINT, fontsize=9)
-    _legend(ax, [Patch(color="#56b4e9", label="files"), Patch(color="#4d4d4d", label="announcements")], columns=2)
-
-
-def _legend(ax: Axes, handles: Sequence[object], *, columns: int) -> None:
-    """Put a legend below the label of the horizontal axis, the same distance below however tall the axes are."""
-    if not handles:
-        return
-    inches = ax.get_window_extent().height / ax.figure.get_dpi()
-    ax.legend(
-        handles=list(handles),
-        loc="upper left",
-        bbox_to_anchor=(-0.01, -0.52 / inches),
-        ncols=columns,
-        fontsize=8.5,
-        frameon=False,
-        labelcolor=INK,
-        handlelength=1.0,
-        handleheight=0.9,
-        columnspacing=1.1,
-        handletextpad=0.45,
-        borderaxespad=0.0,
-    )
-    ax.spines["bottom"].set_color(LINE)
+    legend_below(ax, [Patch(color="#56b4e9", label="files"), Patch(color="#4d4d4d", label="announcements")], columns=2)

@@ -139,15 +139,18 @@ def _decode(decoder: msgspec.json.Decoder[JournalLine], raw: bytes, number: int,
 
 
 def _lines(stream: BinaryIO, max_line_bytes: int) -> Iterator[bytes]:
-    """Yield lines with their ends; of one that is too long, more than ``max_line_bytes`` + 1 bytes and whether it ends."""
-    while raw := stream.readline(max_line_bytes + 1):
+    """Yield lines with their ends; of one that is too long, more than ``max_line_bytes`` + 1 bytes and whether it ends.
+
+    A line without an end is the last: if its rest appears a moment later, the peer is running and has just written it.
+    """
+    raw = b"\n"
+    while raw.endswith(b"\n") and (raw := stream.readline(max_line_bytes + 1)):
         if len(raw) > max_line_bytes and not raw.endswith(b"\n"):
             rest = raw
             while rest and not rest.endswith(b"\n"):
                 rest = stream.readline(max_line_bytes)
-            yield raw + (b"..\n" if rest else b"..")
-        else:
-            yield raw
+            raw += b"..\n" if rest else b".."
+        yield raw
 
 
 def _find(paths: Iterable[Path]) -> tuple[Path, ...]:

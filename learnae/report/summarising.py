@@ -7,6 +7,7 @@ from typing import assert_never
 
 from learnae.errors import UsageError
 from learnae.report.history import History, printable
+from learnae.report.ledger import resilience_of, resilience_together, traffic_of, traffic_together
 from learnae.report.series import extent, points
 from learnae.report.summary import Attempts, Cycles, PeerSummary, SliceSummary, Spread, Standing, Summary
 from learnae.values.choices import Cycle, Phase
@@ -18,7 +19,10 @@ from learnae.values.journal import (
     CycleEnded,
     FetchFailed,
     FileFetched,
+    FileKept,
+    FileLetGo,
     FileStored,
+    HoldersCounted,
     MessageIgnored,
     ModelPublished,
     ModelScored,
@@ -32,6 +36,7 @@ from learnae.values.journal import (
     SliceSkipped,
     SlicesQueued,
     SliceUsed,
+    TrafficMeasured,
 )
 from learnae.values.scores import Score
 
@@ -72,6 +77,8 @@ def summarise(histories: Sequence[History], *, threshold: int | None = None) -> 
         overshoot=None if threshold is None else sum(over),
         sent_bytes=sum(peer.sent_bytes for peer in peers),
         received_bytes=sum(peer.received_bytes for peer in peers),
+        resilience=resilience_together([peer.resilience for peer in peers]),
+        ledger=traffic_together([peer.ledger for peer in peers]),
         seconds=extent(histories),
         damaged_lines=sum(peer.damaged_lines for peer in peers),
     )
@@ -113,7 +120,11 @@ class _Tally:
                 self._data(fact)
             case Notice():
                 self.counts["notices"] += 1
-            case ModelScored() | SlicesQueued():
+            case FileKept():
+                self.counts["kept_files"] += 1
+            case FileLetGo():
+                self.counts["let_go_files"] += 1
+            case ModelScored() | SlicesQueued() | HoldersCounted() | TrafficMeasured():
                 pass
             case _:
                 assert_never(fact)
@@ -193,6 +204,10 @@ def _peer(history: History, beyond: Counter[PeerId] | None) -> PeerSummary:
         received_files=counts["received_files"],
         received_bytes=counts["received_bytes"],
         unfetched=counts["unfetched"],
+        kept_files=counts["kept_files"],
+        let_go_files=counts["let_go_files"],
+        resilience=resilience_of(history),
+        ledger=traffic_of(history),
         slices=len(tally.slices),
         uses=_own_uses(history).total(),
         skipped_passes=counts["skipped_passes"],

@@ -41,6 +41,42 @@ class Cycles(msgspec.Struct, frozen=True):
         return self.train + self.average + self.explore + self.adopt
 
 
+class Resilience(msgspec.Struct, frozen=True):
+    """From how many peers models could be had, each one's own included (paper, section 5).
+
+    Attributes:
+        counts: How often holders were counted.
+        mean: Their mean number.
+        lowest: The smallest.
+        highest: The largest.
+        last: The last; of several peers the mean of their last ones.
+    """
+
+    counts: int
+    mean: float
+    lowest: int
+    highest: int
+    last: float
+
+
+class LedgerTraffic(msgspec.Struct, frozen=True):
+    """What ledgers carried by their own count, protocol and all.
+
+    Attributes:
+        measurements: How often they were asked.
+        sent_bytes: Bytes that left.
+        received_bytes: Bytes that came.
+        served_blocks: Pieces of files that others fetched.
+        neighbours: Participants connected, on average.
+    """
+
+    measurements: int
+    sent_bytes: int
+    received_bytes: int
+    served_blocks: int
+    neighbours: float
+
+
 class PeerSummary(msgspec.Struct, frozen=True, kw_only=True):
     """What came of one peer.
 
@@ -65,6 +101,10 @@ class PeerSummary(msgspec.Struct, frozen=True, kw_only=True):
         received_files: Files of others that arrived.
         received_bytes: Bytes of those; journals do not record the bytes of announcements that arrive.
         unfetched: Attempts to fetch a file that failed.
+        kept_files: Files of others that it offered too, as its persistency policy says.
+        let_go_files: Files, own and foreign, that it stopped offering.
+        resilience: From how many peers its models could be had; ``None`` if its storage cannot tell.
+        ledger: What its ledgers carried, all its runs together; ``None`` if none can tell.
         slices: Different dataslices trained on.
         uses: Passes begun over them.
         skipped_passes: Queued passes dropped at the threshold.
@@ -111,6 +151,10 @@ class PeerSummary(msgspec.Struct, frozen=True, kw_only=True):
     received_files: int
     received_bytes: int
     unfetched: int
+    kept_files: int
+    let_go_files: int
+    resilience: Resilience | None
+    ledger: LedgerTraffic | None
     slices: int
     uses: int
     skipped_passes: int
@@ -171,6 +215,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         overshoot: Uses beyond the threshold, all slices together; ``None`` without one.
         sent_bytes: Announcements and files, all peers together.
         received_bytes: Files, all peers together.
+        resilience: The mean is that of the peers' means; ``None`` if no storage could tell.
+        ledger: What all peers' ledgers carried; ``None`` if none could tell.
         seconds: From the first line of all journals to the last.
         damaged_lines: Lines that could not be read.
     """
@@ -187,5 +233,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     overshoot: int | None
     sent_bytes: int
     received_bytes: int
+    resilience: Resilience | None
+    ledger: LedgerTraffic | None
     seconds: float
     damaged_lines: int

@@ -1,19 +1,13 @@
-"""A summary as a table: for the terminal, as plain text, and as CSV."""
+"""A summary as a table: for the terminal, and as plain text."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from learnae.report.history import History
-from learnae.report.series import origin, points
-from learnae.report.summary import Attempts, PeerSummary, Spread, Standing, Summary
-from learnae.report.units import show_bytes, show_number, show_seconds
+from learnae.report.summary import Attempts, LedgerTraffic, PeerSummary, Resilience, Spread, Standing, Summary
+from learnae.report.units import show_bytes, show_count, show_number, show_seconds
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,6 +33,10 @@ class _Column:
     words: bool = False
 
 
+def _carried(cell: Callable[[LedgerTraffic], str]) -> Callable[[PeerSummary], str]:
+    return lambda peer: NOTHING if peer.ledger is None else cell(peer.ledger)
+
+
 _COLUMNS = (
     _Column("peer", lambda peer: peer.name, 0, words=True),
     _Column("role", lambda peer: peer.role or NOTHING, 4, words=True),
@@ -57,6 +55,11 @@ _COLUMNS = (
     _Column("published", lambda peer: str(peer.published), 7),
     _Column("sent", lambda peer: show_bytes(peer.sent_bytes), 3),
     _Column("received", lambda peer: show_bytes(peer.received_bytes), 5),
+    _Column("resilience", lambda peer: _resilience(peer.resilience), 4, optional=True),
+    _Column("ledger sent", _carried(lambda ledger: show_bytes(ledger.sent_bytes)), 4, optional=True),
+    _Column("ledger received", _carried(lambda ledger: show_bytes(ledger.received_bytes)), 6, optional=True),
+    _Column("blocks served", _carried(lambda ledger: show_count(ledger.served_blocks)), 7, optional=True),
+    _Column("neighbours", _carried(lambda ledger: show_number(ledger.neighbours, 1)), 7, optional=True),
     _Column("refused", lambda peer: _count(peer.refused), 4, optional=True),
     _Column("quarantined", lambda peer: _count(peer.quarantined), 6, optional=True),
     _Column("restarts", lambda peer: _count(peer.restarts), 5, optional=True),
@@ -125,6 +128,17 @@ def sentences(summary: Summary) -> tuple[str, ...]:
         found.append(
             f"Dataslices: {len(summary.slices)}, used {summary.uses} times in the whole network, one at most {most} times{limit}."
         )
+    if summary.resilience is not None:
+        found.append(
+            f"Resilience: a peer's model could be had from {show_number(summary.resilience.mean, 1)} peers on average "
+            f"({show_count(summary.resilience.lowest)} to {show_count(summary.resilience.highest)}), "
+            f"from {show_number(summary.resilience.last, 1)} when last counted."
+        )
+    if summary.ledger is not None:
+        found.append(
+            f"The ledgers' own count, protocol and all: sent {show_bytes(summary.ledger.sent_bytes)}, "
+            f"received {show_bytes(summary.ledger.received_bytes)}."
+        )
     if len(summary.sessions) > 1:
         found.append(
             f"Attention: these peers are of {len(summary.sessions)} different sessions; means over them compare unlike things."
@@ -132,36 +146,6 @@ def sentences(summary: Summary) -> tuple[str, ...]:
     if summary.damaged_lines:
         found.append(f"Attention: {summary.damaged_lines} damaged line(s) were left out.")
     return tuple(found)
-
-
-def peers_csv(summary: Summary) -> str:
-    """Write one row per peer, with every number of its summary; nested names are joined, as in ``current_accuracy``."""
-    rows = [_flat(peer) for peer in summary.peers]
-    return _csv(list(rows[0]), [list(row.values()) for row in rows])
-
-
-def series_csv(histories: Sequence[History]) -> str:
-    """Write what happened to every peer's current model over time.
-
-    Columns: time (seconds since the earliest line of all), peer (its id), name, event (see ``Point.event``), accuracy (percent),
-    loss, maturity.
-    """
-    start = origin(histories)
-    rows = [
-        (
-            f"{point.time - start:.6f}",
-            history.peer,
-            history.name,
-            point.event,
-            None if point.score is None else 100.0 * point.score.accuracy,
-            None if point.score is None else point.score.loss,
-            point.maturity,
-        )
-        for history in histories
-        for point in points(history)
-    ]
-    rows.sort(key=lambda row: float(row[0]))
-    return _csv(["time", "peer", "name", "event", "accuracy", "loss", "maturity"], rows)
 
 
 def _cells(summary: Summary) -> tuple[list[_Column], list[list[str]]]:
@@ -182,28 +166,6 @@ def _fitting(columns: list[_Column], rows: list[list[str]], width: int | None) -
     return [columns[index] for index in kept], [[row[index] for index in kept] for row in rows]
 
 
-def _flat(peer: PeerSummary) -> dict[str, object]:
-    row: dict[str, object] = {}
-    for key in msgspec.structs.fields(PeerSummary):
-        value = getattr(peer, key.name)
-        if key.name in {"start", "best", "current"}:
-            for part in msgspec.structs.fields(Standing):
-                row[f"{key.name}_{part.name}"] = None if value is None else getattr(value, part.name)
-        elif isinstance(value, msgspec.Struct):
-            row |= {f"{key.name}_{name}": part for name, part in msgspec.structs.asdict(value).items()}
-        else:
-            row[key.name] = value
-    return row
-
-
-def _csv(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return text.getvalue()
-
-
 def _pad(cell: str, width: int, column: _Column) -> str:
     return cell.ljust(width) if column.words else cell.rjust(width)
 
@@ -221,6 +183,12 @@ def _percent(standing: Standing | None) -> str:
 
 def _share(attempts: Attempts) -> str:
     return f"{attempts.successes}/{attempts.attempts}" if attempts.attempts else NOTHING
+
+
+def _resilience(resilience: Resilience | None) -> str:
+    if resilience is None:
+        return NOTHING
+    return f"{show_number(resilience.mean, 1)}, last {show_number(resilience.last, 0)}"
 
 
 def _count(number: int) -> str:

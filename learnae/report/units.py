@@ -29,3 +29,8 @@ def show_seconds(seconds: float) -> str:
 def show_number(value: float, digits: int) -> str:
     """Write a number with some decimals; one that no table could hold, such as a broken model's loss, in powers of ten."""
     return f"{value:.{digits}f}" if abs(value) < 1e6 else f"{value:.0e}"
+
+
+def show_count(count: int) -> str:
+    """Write a whole number; one that no table could hold in powers of ten."""
+    return show_number(count, 0)

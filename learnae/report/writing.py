@@ -9,8 +9,9 @@ import msgspec
 
 from learnae.errors import OperatorError, UsageError
 from learnae.report.history import History
+from learnae.report.spreadsheets import peers_csv, series_csv
 from learnae.report.summarising import summarise
-from learnae.report.tables import as_text, peers_csv, series_csv
+from learnae.report.tables import as_text
 
 
 class Format(StrEnum):
@@ -19,7 +20,7 @@ class Format(StrEnum):
     TXT = "txt"
     """``report.txt``: the table."""
     CSV = "csv"
-    """``peers.csv``, a row per peer, and ``series.csv``, the scores over time."""
+    """``peers.csv``, a row per peer, and ``series.csv``, scores and ledgers over time."""
     PNG = "png"
     """``report.png``: the picture."""
     JSON = "json"

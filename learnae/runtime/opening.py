@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -22,7 +24,7 @@ from learnae.runtime.closing import close_provider
 from learnae.runtime.state import StateFolder
 from learnae.values.choices import Role
 from learnae.values.ids import PeerId, SessionId
-from learnae.values.journal import AnyFact
+from learnae.values.journal import AnyFact, Notice
 from learnae.values.manifest import Custom, Manifest
 
 
@@ -103,7 +105,9 @@ def open_identity(state: StateFolder) -> tuple[Identity, bool]:
     return Identity.load_or_create(state.identity)
 
 
-def context_for(settings: PeerSettings, terms: Terms, peer: PeerId, folder: Path, name: str) -> Context:
+def context_for(
+    settings: PeerSettings, terms: Terms, peer: PeerId, folder: Path, name: str, *, tell: Callable[[str], None] = lambda _: None
+) -> Context:
     """Say what a provider is told when it is opened."""
     given: Mapping[str, object] = settings.plugins.get(name, {})
     options: dict[str, OptionValue | None] = {
@@ -119,6 +123,8 @@ def context_for(settings: PeerSettings, terms: Terms, peer: PeerId, folder: Path
         options=options,
         model=settings.training.model,
         training=settings.training.for_framework(),
+        network_key=terms.seal.network_key,
+        tell=tell,
     )
 
 
@@ -151,7 +157,7 @@ def open_providers(
         state: Has folders for the providers.
         plugins: What is installed.
         stack: Closes whatever was opened, also where something else could not be.
-        note: Is told what could not be closed.
+        note: Is told what providers have to say, and what could not be closed.
 
     Raises:
         ProviderError: It is not installed, or cannot be opened.
@@ -159,9 +165,14 @@ def open_providers(
     """
     network = settings.network
     plugins.check_sections(settings.plugins)
+    loop = asyncio.get_running_loop()
+
+    def tell(text: str) -> None:
+        with contextlib.suppress(RuntimeError):  # a thread that speaks after the peer has ended
+            loop.call_soon_threadsafe(note, Notice(text))
 
     def context(name: str) -> Context:
-        return context_for(settings, terms, peer, state.folder(f"plugin-{name}"), name)
+        return context_for(settings, terms, peer, state.folder(f"plugin-{name}"), name, tell=tell)
 
     def closing(name: str, aclose: Callable[[], Awaitable[None]]) -> None:
         stack.push_async_callback(close_provider, name, aclose, note)

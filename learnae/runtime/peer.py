@@ -18,6 +18,7 @@ from learnae.performing.ledgers import Ledgers
 from learnae.performing.store import SensorState
 from learnae.runtime.ignoring import IgnoredMessages
 from learnae.runtime.latest import Latest
+from learnae.runtime.measuring import Measuring
 from learnae.runtime.pace import ThreadPace
 from learnae.values.choices import Phase
 from learnae.values.ids import Digest, PeerId, SensorId, SessionId
@@ -101,6 +102,14 @@ class Peer:
         self._ingestions = ingestions
         self._note = note
         self._ignored = IgnoredMessages(note, time.monotonic)
+        network = assembled.settings.network
+        self._measuring = Measuring(
+            ledgers,
+            lambda: self._machine.announced_model,
+            interval_s=network.measure_interval_s,
+            timeout_s=network.fetch_timeout_s,
+            note=note,
+        )
         self._stop_when_converged = assembled.settings.peer.until == "converged"
         # Orders' answers wait for room on the queue; a stop and a failure never do.
         self._arrived: asyncio.Queue[_Arrived | BaseException] = asyncio.Queue()
@@ -139,6 +148,8 @@ class Peer:
         self._spawn(self._listen())
         self._spawn(self._send(self._outbox))
         self._spawn(self._send(self._models))
+        self._spawn(self._measuring.watch_traffic())
+        self._spawn(self._measuring.watch_holders())
         for ingestion in self._ingestions:
             self._spawn(self._ingest(ingestion))
         try:
@@ -266,13 +277,15 @@ class Peer:
             await asyncio.sleep(POLL_INTERVAL_S)
 
     async def _leave(self) -> None:
-        """Let the last announcements go out."""
-        waiting = {asyncio.create_task(self._outbox.join()), asyncio.create_task(self._pace.hurried())}
-        try:
-            await asyncio.wait(waiting, timeout=LEAVING_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in waiting:
-                task.cancel()
+        """Let the last announcements go out, and measure once more."""
+        last, hurried = asyncio.create_task(self._finish()), asyncio.create_task(self._pace.hurried())
+        self._tasks |= {last, hurried}
+        await asyncio.wait({last, hurried}, timeout=LEAVING_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
+        if last.done():
+            await last
+
+    async def _finish(self) -> None:
+        await asyncio.gather(self._outbox.join(), self._measuring.measure_last())
 
     async def _cancel(self) -> None:
         tasks = list(self._tasks)

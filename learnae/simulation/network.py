@@ -1,6 +1,6 @@
 """The network between simulated peers: messages are lost and late, files take their time, some peers are offline."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -28,8 +28,14 @@ class Ledger(Protocol):
     def load(self, locator: Locator, max_bytes: int) -> bytes:
         """Return a file; raises ``NotFoundError`` or ``TooLargeError``."""
 
+    def keep(self, holder: str, locator: Locator, max_bytes: int) -> None:
+        """Hold somebody else's file too; raises as ``load`` does."""
+
     def drop(self, holder: str, locator: Locator) -> None:
         """Let a file go."""
+
+    def held(self, holder: str) -> list[Locator]:
+        """List what somebody holds, sorted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,10 +181,20 @@ class Connection:
         self._require(self._take_bytes(len(data)))
         return data
 
+    async def keep(self, locator: Locator, *, max_bytes: int) -> None:
+        """Hold somebody else's file, which takes no time because it was fetched a moment ago: see ``Keeper.keep``."""
+        self._require(0.0)
+        self._network.ledger.keep(self._owner, locator, max_bytes)
+
     async def release(self, locator: Locator) -> None:
         """Let a file go: see ``Storage.release``."""
         self._require(0.0)
         self._network.ledger.drop(self._owner, locator)
+
+    async def offered(self) -> Sequence[Locator]:
+        """List what is held: see ``Inventory.offered``."""
+        self._require(0.0)
+        return self._network.ledger.held(self._owner)
 
     async def aclose(self) -> None:
         """Do nothing."""

@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from learnae.values.choices import Role
 from learnae.values.ids import (
+    MOST_COUNT,
     Count,
     Signature,
     WireDigest,
@@ -38,6 +39,14 @@ class ModelRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     digest: WireDigest
     score: Score
     maturity: Count
+
+
+def matured(maturity: int) -> int:
+    """Return the maturity of what a work cycle makes of a model: one more, as far as the wire carries it.
+
+    A liar may report the highest there is; what an honest peer makes of its model must still be readable to others.
+    """
+    return min(maturity + 1, MOST_COUNT)
 
 
 class ModelOffer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="model"):

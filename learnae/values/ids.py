@@ -25,4 +25,6 @@ WireDigest = Annotated[Digest, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 WireLocator = Annotated[Locator, Meta(pattern=r"^[a-z][a-z0-9]{0,15}:[A-Za-z0-9._/-]{1,200}\Z")]
 WireLocators = Annotated[tuple[WireLocator, ...], Meta(min_length=1, max_length=4)]
 Signature = Annotated[str, Meta(pattern=r"^[0-9a-f]{128}\Z")]
-Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+MOST_COUNT = 2**53 - 1
+"""What a number on the wire can be at most: what every JSON reader has exactly (RFC 8259, section 6)."""
+Count = Annotated[int, Meta(ge=0, le=MOST_COUNT)]

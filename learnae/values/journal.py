@@ -3,11 +3,19 @@
 A line is ``{"time": …, "peer": …, "fact": {"type": …, …}}``. Figures, tables, dashboards and tests read nothing else.
 """
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
 
 from learnae.values.choices import Averaging, Cycle, Judge, Phase, Role
 from learnae.values.ids import Digest, PeerId, SensorId, SessionId
 from learnae.values.scores import Score
+
+Number = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+"""Bounded, because a report also reads other people's journals: a line with a wilder one is a damaged line."""
+
+Seconds = Annotated[float, Meta(ge=0.0, le=1e11)]
 
 
 class Fact(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -26,8 +34,8 @@ class PeerStarted(Fact, frozen=True, tag="started"):
     averaging: Averaging
     judge: Judge
     resumed: bool
-    cycle: int
-    queued: int = 0
+    cycle: Number
+    queued: Number = 0
 
 
 class PhaseChanged(Fact, frozen=True, tag="phase"):
@@ -35,7 +43,7 @@ class PhaseChanged(Fact, frozen=True, tag="phase"):
 
     before: Phase
     after: Phase
-    cycle: int
+    cycle: Number
 
 
 class ModelScored(Fact, frozen=True, tag="scored"):
@@ -58,31 +66,31 @@ class CycleEnded(Fact, frozen=True, tag="cycle"):
     """
 
     kind: Cycle
-    cycle: int
+    cycle: Number
     before: Score | None
     tried: Score | None
     kept: bool
     current: Digest
-    maturity: int
+    maturity: Number
     partners: tuple[PeerId, ...] = ()
     slice: Digest | None = None
-    seconds: float = 0.0
+    seconds: Seconds = 0.0
 
 
 class ModelPublished(Fact, frozen=True, tag="published"):
     """The current model was stored and announced."""
 
     model: Digest
-    maturity: int
-    bytes: int
+    maturity: Number
+    bytes: Number
 
 
 class AnnouncementSent(Fact, frozen=True, tag="sent"):
     """An announcement was handed to the transport."""
 
     subject: str
-    sequence: int
-    bytes: int
+    sequence: Number
+    bytes: Number
 
 
 class FileStored(Fact, frozen=True, tag="stored"):
@@ -90,7 +98,7 @@ class FileStored(Fact, frozen=True, tag="stored"):
 
     kind: str
     digest: Digest
-    bytes: int
+    bytes: Number
 
 
 class FileFetched(Fact, frozen=True, tag="fetched"):
@@ -99,7 +107,7 @@ class FileFetched(Fact, frozen=True, tag="fetched"):
     kind: str
     digest: Digest
     author: PeerId
-    bytes: int
+    bytes: Number
 
 
 class FetchFailed(Fact, frozen=True, tag="unfetched"):
@@ -118,21 +126,21 @@ class ContentRefused(Fact, frozen=True, tag="refused"):
     digest: Digest
     author: PeerId
     reason: str
-    charges: int
+    charges: Number
 
 
 class MessageIgnored(Fact, frozen=True, tag="ignored"):
     """Bytes that are no announcement of this session: forged, damaged, too large, of another session or version."""
 
     reason: str
-    bytes: int
+    bytes: Number
 
 
 class PeerSeen(Fact, frozen=True, tag="seen"):
     """An author was heard of for the first time."""
 
     author: PeerId
-    peers: int
+    peers: Number
 
 
 class PeerQuarantined(Fact, frozen=True, tag="quarantined"):
@@ -144,10 +152,10 @@ class PeerQuarantined(Fact, frozen=True, tag="quarantined"):
 class SlicesQueued(Fact, frozen=True, tag="queued"):
     """Passes over dataslices were added to the queue."""
 
-    slices: int
-    passes: int
-    rows: int
-    evaluation: int
+    slices: Number
+    passes: Number
+    rows: Number
+    evaluation: Number
     author: PeerId
 
 
@@ -155,23 +163,72 @@ class SliceUsed(Fact, frozen=True, tag="use"):
     """A pass over a dataslice begins; uses are those of the whole network, as far as this peer knows, this one included."""
 
     slice: Digest
-    own: int
-    network: int
+    own: Number
+    network: Number
 
 
 class SliceSkipped(Fact, frozen=True, tag="overused"):
     """A queued pass was dropped, because the slice is known to be at its threshold."""
 
     slice: Digest
-    network: int
+    network: Number
+
+
+class FileKept(Fact, frozen=True, tag="kept"):
+    """A file of another peer's is offered from here too, as the persistency policy says."""
+
+    kind: str
+    digest: Digest
+    author: PeerId
+
+
+class FileLetGo(Fact, frozen=True, tag="let_go"):
+    """A file, own or foreign, is not offered from here any more."""
+
+    kind: str
+    digest: Digest
+
+
+class HoldersCounted(Fact, frozen=True, tag="holders"):
+    """From how many participants an own model can be fetched right now (paper, section 5: resilience).
+
+    Attributes:
+        kind: ``model``.
+        digest: Its digest: the latest model that others could know for a while.
+        holders: Those that answer, this one included.
+    """
+
+    kind: str
+    digest: Digest
+    holders: Number
+
+
+class TrafficMeasured(Fact, frozen=True, tag="traffic"):
+    """What a ledger's own program carried since this run of the peer began, others' use of the same program included.
+
+    Every number but ``neighbours`` only grows, and begins again at 0 with the next ``PeerStarted``.
+
+    Attributes:
+        ledger: The name of the provider.
+        sent_bytes: Bytes that left, protocol and all.
+        received_bytes: Bytes that came.
+        served_blocks: Pieces of files that others fetched from here.
+        neighbours: Participants connected right now.
+    """
+
+    ledger: str
+    sent_bytes: Number
+    received_bytes: Number
+    served_blocks: Number
+    neighbours: Number
 
 
 class ReadingsReceived(Fact, frozen=True, tag="readings"):
     """Readings of a sensor passed the schema check, or did not."""
 
     sensor: SensorId
-    accepted: int
-    rejected: int
+    accepted: Number
+    rejected: Number
 
 
 class Notice(Fact, frozen=True, tag="notice"):
@@ -184,7 +241,7 @@ class PeerStopped(Fact, frozen=True, tag="stopped"):
     """The peer's program ended in an orderly way."""
 
     reason: str
-    cycle: int
+    cycle: Number
     score: Score | None
 
 
@@ -205,6 +262,10 @@ AnyFact = (
     | SlicesQueued
     | SliceUsed
     | SliceSkipped
+    | FileKept
+    | FileLetGo
+    | HoldersCounted
+    | TrafficMeasured
     | ReadingsReceived
     | Notice
     | PeerStopped

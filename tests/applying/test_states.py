@@ -9,10 +9,14 @@ import numpy as np
 import pytest
 
 from learnae.applying.container import ExportedModel
-from learnae.applying.states import read_own_model
+from learnae.applying.states import offered_locators, read_own_model
 from learnae.codec.manifests import session_id
 from learnae.errors import StateError
+from learnae.machine.effects import Save
+from learnae.machine.events import FileKind
+from learnae.machine.memory import KeptFile, KnownSlice, Offered
 from learnae.performing.store import Store
+from learnae.values.ids import Digest, Locator, PeerId
 
 Trained = Callable[..., ExportedModel]
 WriteState = Callable[[Path, ExportedModel], Store]
@@ -63,3 +67,37 @@ def test_refuses_what_is_no_state_of_this_session(trained: Trained, write_state:
     (tmp_path / "state" / "peer.sqlite").write_bytes(b"SQLite format 3\0" + b"\xff" * 4096)
     with pytest.raises(StateError, match="cannot be read"):
         read_own_model(tmp_path / "state", exported.manifest)
+
+
+def test_says_where_the_files_are_that_a_peer_offers_and_keeps(trained: Trained, write_state: WriteState, tmp_path: Path) -> None:
+    store = write_state(tmp_path, trained())
+    assert offered_locators(tmp_path) == frozenset()
+    one, me, other = Digest("1" * 64), PeerId("a" * 64), PeerId("b" * 64)
+    at = [Locator(f"ipfs:{number}") for number in range(6)]
+    records = {
+        ("offered", "current"): Offered(FileKind.MODEL, one, (at[0],)),
+        ("offered", "replaced"): Offered(FileKind.MODEL, one, (at[1],), superseded=True),
+        ("kept", "kept"): KeptFile(FileKind.MODEL, one, other, (at[2],), 1, kept=True),
+        ("kept", "about to be"): KeptFile(FileKind.SLICE, one, other, (at[3],), 2),
+        ("slices", "own"): KnownSlice(one, me, 10, evaluation=False, held=True, locators=(at[4],), shared=True),
+        ("slices", "foreign"): KnownSlice(one, other, 10, evaluation=False, held=True, locators=(at[5],)),
+    }
+    store.commit(Save(table, key, value) for (table, key), value in records.items())
+    assert offered_locators(tmp_path) == frozenset(at[:5]), "also while the peer runs"
+    store.close()
+    before = sorted(path.name for path in tmp_path.iterdir())
+    assert offered_locators(tmp_path) == frozenset(at[:5])
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+def test_says_what_is_wrong_with_a_state_that_does_not_tell(trained: Trained, write_state: WriteState, tmp_path: Path) -> None:
+    with pytest.raises(StateError, match="no state folder"):
+        offered_locators(tmp_path)
+    store = write_state(tmp_path, trained())
+    store._connection.execute("INSERT INTO record VALUES ('kept', 'x', '{}')")
+    with pytest.raises(StateError, match="cannot be read"):
+        offered_locators(tmp_path)
+    store._connection.execute("PRAGMA user_version = 99")
+    with pytest.raises(StateError, match="layout 99"):
+        offered_locators(tmp_path)
+    store.close()

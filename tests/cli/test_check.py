@@ -2,8 +2,16 @@ import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from learnae import Context, Finding, Option, Provider, hookimpl
+from learnae.builtins import numpy_framework
+from learnae.cli.inspection import inspect_peer
+from learnae.cli.settings_options import Given
+from learnae.codec.identity import Identity
+from learnae.plugins.facade import Plugins
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -94,3 +102,46 @@ def test_another_model_than_the_sessions(inside: Run, folder: Path) -> None:
     checked = inside("check", "--folder", "shared")
     assert checked.returncode == 1
     assert "its model does not begin with the weights that the session agreed on" in checked.stdout
+
+
+class Birds:
+    """A stranger's ledger that takes note of what its check is told."""
+
+    def __init__(self) -> None:
+        self.asked: list[Context] = []
+
+    def check(self, context: Context) -> list[Finding]:
+        self.asked.append(context)
+        return [Finding(True, f"the loft {context.options['loft']} stands")]
+
+    def provider(self) -> Provider[Any]:
+        return Provider("pigeons", "Birds.", lambda context: context, (Option("loft", "roof", "Where."),), self.check)
+
+    @hookimpl
+    def learnae_transports(self) -> list[Provider[Any]]:
+        return [self.provider()]
+
+    @hookimpl
+    def learnae_storages(self) -> list[Provider[Any]]:
+        return [self.provider()]
+
+
+def test_a_provider_is_asked_once_and_told_where_it_would_be(folder: Path, learnae: Run, quick: tuple[str, ...]) -> None:
+    def asked() -> Context:
+        birds = Birds()
+        given = Given(folder / "learnae.toml", {"network.transport": "pigeons", "peer.state": str(folder / "a")}, {})
+        plugins = Plugins.of(birds, numpy_framework)
+        findings = inspect_peer(given.resolve(plugins).settings, plugins)
+        assert [finding.text for finding in findings if "loft" in finding.text] == ["the loft roof stands"]
+        assert all(finding.ok for finding in findings), findings
+        [context] = birds.asked
+        return context
+
+    before = asked()
+    assert before.state == folder / "a" / "plugin-pigeons"
+    assert before.peer == "0" * 64
+    assert not (folder / "a").exists()
+    assert learnae("run", *quick, "--state", "a", "--until", "converged").returncode == 0
+    after = asked()
+    assert after.peer == Identity.load_or_create(folder / "a" / "identity.key")[0].peer
+    assert not (folder / "a" / "plugin-pigeons").exists()

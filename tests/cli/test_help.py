@@ -8,7 +8,9 @@ import textwrap
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
+import learnae_ipfs
 import learnae_localfs
 import pytest
 import typer.main
@@ -22,8 +24,11 @@ from learnae.plugins.facade import Plugins
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 MANUAL = Path(__file__).parents[2] / "docs" / "cli.md"
-OURS = Plugins.of(learnae_localfs, memory, jax_framework, numpy_framework)
-COMMANDS = tuple(typer.main.get_group(make_app(OURS)).commands)
+OURS = Plugins.of(learnae_ipfs, learnae_localfs, memory, jax_framework, numpy_framework)
+GROUP: Any = typer.main.get_group(make_app(OURS))
+COMMANDS = tuple(
+    f"{name} {below}".strip() for name, command in GROUP.commands.items() for below in getattr(command, "commands", [""])
+)
 FLAG = re.compile(r"(?<![\w-])--?[a-z][a-z-]*")
 
 
@@ -33,16 +38,27 @@ def options_of(help_text: str) -> set[str]:
     return {flag for line in listed if line.startswith("-") for flag in FLAG.findall(line)}
 
 
+def section_of(command: str) -> str:
+    """Find what the manual's reference says of a command."""
+    _, _, rest = MANUAL.read_text(encoding="utf-8").partition(f"### learnae {command}\n")
+    return rest.partition("\n### ")[0]
+
+
 def test_the_manual_has_the_reference_of_this_program() -> None:
     assert reference(OURS) in MANUAL.read_text(encoding="utf-8"), f"put this into {MANUAL.name}:\n\n{reference(OURS)}"
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_manual_has_the_options_of_the_real_help(command: str, learnae: Run) -> None:
-    _, _, rest = MANUAL.read_text(encoding="utf-8").partition(f"### learnae {command}\n")
-    section = rest.partition("\n### ")[0]
+    section = section_of(command)
     written = {flag for row in re.findall(r"^\| `(-.*?)` \|", section, re.MULTILINE) for flag in FLAG.findall(row)}
-    asked = learnae(command, "--help")
+    also = re.search(r"^And these of \[`learnae run`\]\(#learnae-run\): (.*)\.$", section, re.MULTILINE)
+    for heading in also[1].split(", ") if also else ():
+        _, _, table = section_of("run").partition(f"| {heading} | |\n")
+        rows = re.findall(r"^\| `(-.*?)` \|", table.partition("\n\n")[0], re.MULTILINE)
+        assert rows, heading
+        written |= {flag for row in rows for flag in FLAG.findall(row)}
+    asked = learnae(*command.split(), "--help")
     assert asked.returncode == 0
     assert options_of(asked.stdout) == written
     assert written
@@ -52,7 +68,7 @@ def test_the_manual_names_every_command(learnae: Run) -> None:
     asked = learnae("--help").stdout
     for command in COMMANDS:
         assert f"| `learnae {command}` |" in MANUAL.read_text(encoding="utf-8")
-        assert re.search(rf"^  {command} ", asked, re.MULTILINE)
+        assert re.search(rf"^  {command.split()[0]} ", asked, re.MULTILINE)
 
 
 def test_exit_statuses_are_in_the_help(learnae: Run) -> None:

@@ -29,6 +29,7 @@ from learnae.values.journal import (
     CycleEnded,
     FileFetched,
     FileStored,
+    HoldersCounted,
     JournalLine,
     MessageIgnored,
     ModelScored,
@@ -42,6 +43,7 @@ from learnae.values.journal import (
     SliceSkipped,
     SlicesQueued,
     SliceUsed,
+    TrafficMeasured,
 )
 from learnae.values.scores import Score
 
@@ -111,6 +113,15 @@ def test_it_shows_what_an_operator_wants_to_know() -> None:
         "Ctrl-C stops; the same command goes on",
     ):
         assert words in shown, words
+
+
+def test_what_ledgers_tell_of_themselves_is_shown_where_they_do() -> None:
+    assert "in all: sent" not in drawn(told(*STORY))
+    measured = (TrafficMeasured("swarm", 1_000, 10, 1, 1), TrafficMeasured("swarm", 2_500_000, 1_200, 7, 3))
+    shown = drawn(told(*STORY, *measured, HoldersCounted("model", MODEL, 4)))
+    assert "1 other peer met so far, 3 neighbours now, 4 can give the own model" in shown
+    assert "swarm in all: sent 2.5 MB, received 1.2 kB" in shown
+    assert "nobody new met yet, 1 neighbour now" in drawn(told(begun(), measured[0]))
 
 
 def test_before_anything_happened() -> None:

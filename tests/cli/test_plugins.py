@@ -12,7 +12,7 @@ import typer
 
 from learnae import Option, Provider, hookimpl
 from learnae.cli.program import make_app
-from learnae.cli.settings_options import Given, setting_options
+from learnae.cli.settings_options import Given, setting_options, with_settings
 from learnae.plugins.facade import Plugins
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -174,3 +174,16 @@ def test_a_path_in_the_file_refers_to_the_files_folder(tmp_path: Path) -> None:
     file.write_text('[plugins.pigeons]\nloft = "roof"\n')
     plugins = Plugins.of(provide(Option("loft", None, "Where.", "--loft", path=True)))
     assert Given(file, {}, {}).resolve(plugins).settings.plugins["pigeons"]["loft"] == str(tmp_path / "roof")
+
+
+def test_a_flag_may_be_given_several_times() -> None:
+    plugins = Plugins.of(provide(Option("lofts", None, "Where.", "--loft", several=True)))
+    heard: list[Given] = []
+
+    def hear(given: Given) -> None:
+        heard.append(given)
+
+    app = typer.Typer()
+    app.command()(with_settings(hear, plugins))
+    typer.main.get_command(app)(["--loft", "a,b", "--loft", "c"], standalone_mode=False)
+    assert heard[0].overrides == {"plugins.pigeons.lofts": "a,b,c"}

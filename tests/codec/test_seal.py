@@ -121,6 +121,20 @@ def test_names_tell_nothing_without_the_secret() -> None:
     assert names(Seal(SESSION, SECRET)) == all_names[0]
 
 
+def test_the_key_of_a_network_is_its_sessions_and_its_secrets_alone() -> None:
+    assert Seal(SESSION, None).network_key is None
+    keys = [Seal(*each).network_key for each in [(SESSION, SECRET), (SESSION, SECRET[::-1]), (OTHER, SECRET)]]
+    assert all(key is not None and is_name(key) for key in keys)
+    assert len(set(keys)) == 3
+    assert keys[0] == Seal(SESSION, SECRET).network_key
+    seal = Seal(SESSION, SECRET)
+    # Of what everybody sees on a ledger, and of what the other keys are, nothing is this key.
+    seen = {str(SESSION), seal.rendezvous, seal.owner(PEER), seal.slot(PEER, "model"), seal.digest(b""), secret_check(SECRET)}
+    purposes = (b"learnae digests", b"learnae names", b"learnae seal", b"learnae secret check")
+    others = {HKDF(hashes.SHA256(), 32, SESSION.encode(), purpose).derive(SECRET).hex() for purpose in purposes}
+    assert keys[0] not in seen | others | {SECRET.hex()}
+
+
 def test_known_names() -> None:
     # What is on a ledger today must be found by the next version too.
     seal = Seal(SESSION, SECRET)
@@ -128,6 +142,7 @@ def test_known_names() -> None:
     assert seal.rendezvous == "340a063673ca04f890af023535cbae4333921caaa22acaca6e69e3a24013010f"
     assert seal.owner(PEER) == "cf3c986499afb649516c3533dadefa5c75815a312c0cf7f5d0a0140e44fd0bf5"
     assert seal.slot(PEER, "model") == "92bf3165929e58fcd8e3b86ceca986160fdcdd6c52aa5d99bf530d34b7d4ffc6"
+    assert seal.network_key == "f80871057c36c3d52ea65fed5c732e5e0f2b082c8592f085febaf084249d4ea9"
     assert secret_check(SECRET) == "1c1661d298efd492c7efa4b364628eabeda7fec4077f58b64b8230873577d294"
 
 

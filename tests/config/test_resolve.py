@@ -101,7 +101,7 @@ def test_the_environment_names_plugins_with_underscores_for_hyphens() -> None:
         pytest.param({"transport": 1}, "no section 'transport'; did you mean 'network.transport'", id="no-section"),
         pytest.param({"netwrk.retry": 1}, "no section 'netwrk'; did you mean 'network'", id="slip-in-a-section"),
         pytest.param({"averaging.zzz": 1}, "there are: policy, soup_size, train_probability", id="nothing-alike"),
-        pytest.param({"zzz.y": 1}, "there are: peer, training, averaging, network, plugins", id="no-section-alike"),
+        pytest.param({"zzz.y": 1}, "there are: peer, training, averaging, network, keeping, plugins", id="no-section-alike"),
         pytest.param(
             {"training.epochs": 0}, "training.epochs = 0 cannot be used; accepted: a whole number from 1", id="too-small"
         ),

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from learnae import offered_locators
 from learnae.codec.boards import decode_board
 from learnae.codec.digests import plain_digest
 from learnae.codec.manifests import session_id, write_manifest
@@ -187,6 +188,13 @@ class Stage:
             except BadContentError:
                 continue  # another kind of file
         return found
+
+    def strays(self, name: str) -> set[str]:
+        """Return the files that a peer offers and does not remember."""
+        (peer,) = {line.peer for line in self.journal(name)}
+        owner = Seal(self.session, None).owner(peer)
+        there = {f"localfs:{owner}/{path.name}" for path in self.ledger.glob(f"learnae/v1/*/files/{owner}/[0-9a-f]*")}
+        return there - offered_locators(self.state(name))
 
     def check_numbers(self, *names: str) -> None:
         """No author ever signed two different statements with one number."""

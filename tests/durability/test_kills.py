@@ -90,3 +90,15 @@ def _check_resumed(stage: Any, before: Any, ended: Any) -> None:
     else:
         assert entry["resumed"] == before.own == before.model
         assert entry["bytes"] == hashlib.sha256(before.weights).hexdigest()
+
+
+def test_a_file_that_was_stored_when_the_peer_was_killed_is_released_by_the_next_run(stage: Any) -> None:
+    strays = set()
+    for number in (2, 3, 4):
+        ended = stage.run("anna", "put", number, -1)
+        strays |= stage.strays("anna") if ended.was_killed else set()
+    assert strays, "it could not be remembered"
+    for _ in range(2):
+        ended = stage.run("anna")
+        assert (ended.code, ended.out) == (0, "converged\n"), ended.err
+    assert not strays & stage.strays("anna")

@@ -16,22 +16,23 @@ from learnae.machine.transitions import TRANSITIONS
 from learnae.values.announcements import HashlistOffer, ModelOffer, Presence, Retirement, SliceUse
 from learnae.values.choices import Averaging, Judge, Phase, Role
 from learnae.values.journal import CycleEnded, SliceUsed
+from learnae.values.persistency import ALL, BEST, NONE, Persistency, Policy
 from learnae.values.scores import Score
 
 ROWS = 20
-JOBS = (
-    effects.Score,
-    effects.Train,
-    effects.Fold,
-    effects.GatherValidation,
+OF_FILES = (
     effects.StoreModel,
     effects.StoreSlices,
     effects.StoreHashlist,
     effects.StoreBoard,
+    effects.Keep,
     effects.Release,
-    effects.Fetch,
+    effects.TakeInventory,
 )
+"""Orders that a storage carries out at one moment and answers at another, in any order."""
+JOBS = (effects.Score, effects.Train, effects.Fold, effects.GatherValidation, effects.Fetch, *OF_FILES)
 SETTLING_STEPS = 3_000
+TIDYING_S = 300.0
 
 
 def _score(model: str, validation: str) -> Score:
@@ -48,6 +49,9 @@ class Peer:
         self.desk = lab.Desk(told)
         self.validation: str | None = None
         self.jobs: list[Any] = []
+        self.answers: list[events.Event] = []
+        self.offered: set[str] = set()
+        """What the storage offers for this peer, by locator: it outlives a crash."""
         self.outbox: list[Any] = []
         self.folded: set[tuple[str, str, float, str]] = set()
         self.interrupted: set[str] = set()
@@ -59,7 +63,7 @@ class Peer:
         return self.desk.rules
 
     def start(self, now_s: float) -> None:
-        self.give(events.Started(), now_s)
+        self.give(events.Started(inventory=True), now_s)
         if self.told.role is Role.FULL:
             self.gather("rows/0", now_s)
 
@@ -67,19 +71,41 @@ class Peer:
         self.validation = self.lab.named(f"{self.told.peer}/{rows}")
         self.give(events.ValidationGathered(self.validation, ROWS), now_s)
 
-    def crash(self, now_s: float) -> None:
-        """Lose everything but what was saved; the program starts again."""
+    def crash(self, now_s: float, **changes: Any) -> None:
+        """Lose everything but what was saved; the program starts again, perhaps with other settings."""
         self.jobs.clear()
+        self.answers.clear()
         self.interrupted |= set(self.training)
         self.training = ()
-        self.desk.restore()
+        self.desk.restore(**changes)
         self.start(now_s)
+
+    def known(self) -> set[str]:
+        """Return where the files are that the tables say are offered, surely or perhaps."""
+        memory = self.desk.memory
+        files = [*memory.offered.values(), *memory.kept.values(), *(item for item in memory.slices.values() if item.shared)]
+        return {locator for file in files for locator in file.locators}
+
+    def check_files(self) -> None:
+        """What is said to be offered is, unless it is on its way out and to be stored anew then."""
+        memory = self.desk.memory
+        for file in memory.kept.values():
+            assert not file.kept or set(file.locators) <= self.offered, "what is kept is there"
+            assert self.told.sharing or file.kind is FileKind.MODEL or not file.kept, "a private peer offers no rows"
+        going = [job.locators for job in self.jobs if isinstance(job, effects.Release)]
+        going += [event.locators for event in self.answers if isinstance(event, events.FilesReleased | events.ReleaseFailed)]
+        for file in memory.offered.values():
+            is_current = not file.superseded and file.kind is not FileKind.BOARD
+            assert not is_current or file.locators in going or set(file.locators) <= self.offered, "what is current is there"
+        for item in memory.slices.values():
+            assert not item.shared or set(item.locators) <= self.offered, "what is shared is there"
 
     def give(self, event: events.Event, now_s: float) -> None:
         desk = self.desk
         desk.now_s = now_s
         before, phase, version = desk.machine.own, desk.phase, self._uses()
         made = desk.give(event)
+        self.check_files()
         assert desk.phase in TRANSITIONS[phase, type(event)]
         self._check_own_model(event, before)
         for order in self.lab.of(made, JOBS):
@@ -99,12 +125,13 @@ class Peer:
         assert all(ended.kept or ended.current == before.model for ended in self.lab.of(made, CycleEnded))
 
     def _uses(self) -> dict[str, int]:
-        """Count, from the tables alone, how often each slice is known to be used."""
+        """Count, from the tables alone, how often each slice is known to be used by those who count."""
         memory, told = self.desk.durable, self.told
         users: dict[str, dict[str, int]] = {}
         for signed in memory.board.values():
+            charged = memory.charges.get(signed.announcement.author)
             match signed.announcement.content:
-                case SliceUse(slice=digest, uses=uses):
+                case SliceUse(slice=digest, uses=uses) if charged is None or charged.count < told.limits.quarantine_after:
                     users.setdefault(digest, {})[signed.announcement.author] = uses
                 case _:
                     pass
@@ -158,12 +185,26 @@ class Peer:
             allowed = (ModelOffer, Presence, HashlistOffer, SliceUse, Retirement)
         assert isinstance(content, allowed)
 
-    def perform(self, job: Any, outcome: str, now_s: float) -> None:
-        """Carry a job out: well, badly, or as if the other side had lied."""
+    def perform(self, job: Any, outcome: str, now_s: float, *, late: bool = False) -> None:
+        """Carry a job out: well, badly, or as if the other side had lied; the answer may come later."""
         self.jobs.remove(job)
         event = self._outcome(job, outcome)
-        if event is not None:
+        if event is None:
+            return
+        if late and isinstance(job, OF_FILES):
+            self.answers.append(event)
+        else:
             self.give(event, now_s)
+
+    def is_busy(self) -> bool:
+        return bool(self.jobs or self.answers)
+
+    def do_next(self, outcome: str, now_s: float) -> None:
+        """Take in an answer, or carry a job out."""
+        if self.answers:
+            self.give(self.answers.pop(0), now_s)
+        else:
+            self.perform(self.jobs[0], outcome, now_s)
 
     def _outcome(self, job: Any, outcome: str) -> Any:  # noqa: C901 - one case for each order, nothing nested
         fails = outcome != "well"
@@ -182,18 +223,28 @@ class Peer:
                 self.validation = self.lab.named("/".join(slices))
                 return events.ValidationGathered(self.validation, ROWS)
             case effects.StoreModel(model=model):
-                return self._stored(FileKind.MODEL, model, model, fails)
+                return self._stored(FileKind.MODEL, model, model, outcome)
             case effects.Release(locators=locators):
+                if outcome != "badly":
+                    self.offered.difference_update(locators)
                 return events.ReleaseFailed(locators, outcome) if fails else events.FilesReleased(locators)
+            case effects.Keep(kind=kind, digest=digest, locators=locators):
+                if outcome != "badly":
+                    self.offered.update(locators)
+                return events.KeepFailed(kind, digest, outcome) if fails else events.Kept(kind, digest)
+            case effects.TakeInventory():
+                return events.InventoryFailed(outcome) if fails else events.InventoryTaken(tuple(sorted(self.offered)))
             case effects.StoreHashlist(entries=entries):
-                return self._stored(FileKind.HASHLIST, self.lab.named(repr(entries)), entries, fails)
+                return self._stored(FileKind.HASHLIST, self.lab.named(repr(entries)), entries, outcome)
             case effects.StoreBoard(entries=entries):
                 ordered = sorted(entries, key=lambda signed: signed.signature)
-                return self._stored(FileKind.BOARD, self.lab.named(repr(ordered)), entries, fails)
+                return self._stored(FileKind.BOARD, self.lab.named(repr(ordered)), entries, outcome)
             case effects.StoreSlices(slices=slices):
+                held = self.desk.memory.slices
+                if outcome != "badly":
+                    self.offered.update(f"mem:{digest}" for digest, _ in slices if digest in held)
                 if fails:
                     return events.StoreFailed(FileKind.SLICE, slices[0][0], outcome)
-                held = self.desk.memory.slices
                 entries = [(digest, held[digest].rows) for digest, _ in slices if digest in held]
                 marks = dict(slices)
                 made = tuple(replace_entry(self.lab, digest, rows, marks[digest]) for digest, rows in entries)
@@ -202,8 +253,11 @@ class Peer:
             case effects.Fetch():
                 return self._fetch(job, outcome)
 
-    def _stored(self, kind: FileKind, digest: str, content: Any, fails: bool) -> events.Event:
-        if fails:
+    def _stored(self, kind: FileKind, digest: str, content: Any, outcome: str) -> events.Event:
+        """Store a file; what is said to have failed may have been done nevertheless."""
+        if outcome != "badly":
+            self.offered.add(f"mem:{digest}")
+        if outcome != "well":
             return events.StoreFailed(kind, digest, "full")
         self.files[digest] = content
         return events.FileStored(kind, digest, (f"mem:{digest}",), 10)
@@ -219,7 +273,7 @@ class Peer:
             self.told.judge, self.told.min_gain, score, _score(job.base, self.validation)
         ):
             self.folded.add((job.base, remote, job.remote_share, self.validation))
-        return events.ModelFolded(model, self.validation, score, 10)
+        return events.ModelFolded(model, self.validation, score, 10, f"mem:{remote}")
 
     def _fetch(self, job: effects.Fetch, outcome: str) -> events.Event:
         if outcome != "well" or job.digest not in self.files:
@@ -229,9 +283,9 @@ class Peer:
             case FileKind.BOARD:
                 return events.BoardFetched(job.author, job.digest, content)
             case FileKind.HASHLIST:
-                return events.HashlistFetched(job.author, job.digest, content)
+                return events.HashlistFetched(job.author, job.digest, content, 10, f"mem:{job.digest}")
             case _:
-                return events.SliceFetched(job.author, job.digest, content)
+                return events.SliceFetched(job.author, job.digest, content, 10, f"mem:{job.digest}")
 
 
 def replace_entry(lab: Any, digest: str, rows: int, evaluation: bool) -> Any:
@@ -242,6 +296,11 @@ def replace_entry(lab: Any, digest: str, rows: int, evaluation: bool) -> Any:
 PEER = st.tuples(st.sampled_from(list(Role)), st.sampled_from([True, True, False]))
 INDEX = st.integers(0, 11)
 OUTCOME = st.sampled_from(["well", "well", "well", "badly", "a lie"])
+FILES = st.sampled_from([NONE, Policy(last=1), Policy(last=2), ALL])
+MODELS = st.sampled_from([NONE, Policy(last=1), Policy(last=2), BEST, ALL])
+PERSISTENCY = st.builds(
+    Persistency, own_models=MODELS, own_hashlists=FILES, foreign_models=MODELS, foreign_slices=FILES, foreign_hashlists=FILES
+)
 
 
 class World(RuleBasedStateMachine):
@@ -264,9 +323,18 @@ class World(RuleBasedStateMachine):
         threshold=st.integers(1, 4),
         batch=st.integers(1, 2),
         charges=st.integers(1, 3),
+        persistency=PERSISTENCY,
     )
     def begin(
-        self, peers: Any, judge: Any, averaging: Any, sharing_allowed: Any, threshold: Any, batch: Any, charges: Any
+        self,
+        peers: Any,
+        judge: Any,
+        averaging: Any,
+        sharing_allowed: Any,
+        threshold: Any,
+        batch: Any,
+        charges: Any,
+        persistency: Any,
     ) -> None:
         for number, (role, sharing) in enumerate(peers):
             told = self.lab.rules(
@@ -284,6 +352,7 @@ class World(RuleBasedStateMachine):
                 presence_interval_s=2.1,
                 retry_s=1.7,
                 retention_s=20.0,
+                persistency=persistency,
                 max_fetches=2,
             )
             told = replace(told, limits=type(told.limits)(quarantine_after=charges))
@@ -300,11 +369,18 @@ class World(RuleBasedStateMachine):
             self.wire |= dict.fromkeys(peer.outbox)
             peer.outbox.clear()
 
-    @rule(which=INDEX, job=INDEX, outcome=OUTCOME)
-    def a_job_ends(self, which: int, job: int, outcome: str) -> None:
+    @rule(which=INDEX, job=INDEX, outcome=OUTCOME, late=st.booleans())
+    def a_job_ends(self, which: int, job: int, outcome: str, late: bool) -> None:
         peer = self._peer(which)
         if peer.jobs:
-            peer.perform(peer.jobs[job % len(peer.jobs)], outcome, self.now_s)
+            peer.perform(peer.jobs[job % len(peer.jobs)], outcome, self.now_s, late=late)
+        self._collect()
+
+    @rule(which=INDEX, answer=INDEX)
+    def an_answer_comes(self, which: int, answer: int) -> None:
+        peer = self._peer(which)
+        if peer.answers:
+            peer.give(peer.answers.pop(answer % len(peer.answers)), self.now_s)
         self._collect()
 
     @rule(which=INDEX)
@@ -368,6 +444,11 @@ class World(RuleBasedStateMachine):
         self._peer(which).crash(self.now_s)
         self._collect()
 
+    @rule(which=INDEX, persistency=PERSISTENCY)
+    def it_crashes_and_keeps_other_files(self, which: int, persistency: Any) -> None:
+        self._peer(which).crash(self.now_s, persistency=persistency)
+        self._collect()
+
     @rule(which=INDEX)
     def it_stops_and_starts(self, which: int) -> None:
         peer = self._peer(which)
@@ -383,8 +464,8 @@ class World(RuleBasedStateMachine):
             for _ in range(SETTLING_STEPS):
                 if peer.desk.phase is Phase.FINISHED:
                     break
-                if peer.jobs:
-                    peer.perform(peer.jobs[0], outcome, self.now_s)
+                if peer.is_busy():
+                    peer.do_next(outcome, self.now_s)
                 else:
                     due_s = peer.desk.machine.wake_at(self.now_s)
                     assert due_s is not None, "something is due as long as it has not finished"
@@ -420,6 +501,22 @@ class World(RuleBasedStateMachine):
         if self.peers:
             self.all_is_exchanged(3)
             self.no_more_news_comes("well")
+            self.all_is_tidy()
+
+    def all_is_tidy(self) -> None:
+        """After a while nothing is offered that nobody remembers."""
+        end_s = self.now_s + TIDYING_S
+        for peer in self.peers:
+            now_s: float | None = self.now_s
+            while now_s is not None and now_s <= end_s:
+                while peer.is_busy():
+                    peer.do_next("well", now_s)
+                now_s = peer.desk.machine.wake_at(now_s)
+                if now_s is not None:
+                    peer.give(events.TimePassed(), now_s)
+            while peer.is_busy():
+                peer.do_next("well", end_s + 100.0)
+            assert peer.offered <= peer.known()
 
 
 def test_whatever_happens_the_promises_hold(lab: Any) -> None:

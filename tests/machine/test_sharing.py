@@ -122,14 +122,30 @@ def test_slices_that_were_stored_but_never_listed_are_withdrawn_too(lab: Any, de
     assert not lab.of(made, effects.StoreHashlist)
 
 
-def test_a_hashlist_that_comes_back_while_it_is_released_is_stored_again(lab: Any, desk: Any) -> None:
+def test_no_hashlist_is_stored_while_one_is_released_nor_the_other_way_round(lab: Any, desk: Any) -> None:
+    """They may be the same again: nobody could tell which came last."""
     it = desk(sharing=True, retention_s=50.0)
     it.ready()
     _share(lab, it, "slice/1")
     _share(lab, it, "slice/2")
-    assert Release(("mem:list/slice/1",)) in lab.of(it.rest(50.0), Release)
-    it.store(FileKind.HASHLIST, "list/slice/1")
+    it.cut("slice/3")
+    assert lab.of(it.give(events.SlicesStored((lab.entry("slice/3"),))), StoreHashlist)
+    assert Release(("mem:list/slice/1",)) not in lab.of(it.rest(50.0), Release)
+    assert Release(("mem:list/slice/1",)) in lab.of(it.store(FileKind.HASHLIST, "list/slice/3"), Release)
+    it.cut("slice/4")
+    assert not lab.of(it.give(events.SlicesStored((lab.entry("slice/4"),))), StoreHashlist)
     assert lab.of(it.give(events.FilesReleased(("mem:list/slice/1",))), StoreHashlist)
+
+
+def test_a_slice_that_is_lost_while_it_is_stored_is_released(lab: Any, desk: Any) -> None:
+    it = desk(sharing=True, retention_s=50.0, retry_s=5.0)
+    it.ready()
+    it.cut("slice/1")
+    it.give(events.SlicesLost((lab.named("slice/1"),)))
+    it.give(events.SlicesStored((lab.entry("slice/1", at="1"),)))
+    assert Release(("mem:1",)) in lab.of(it.rest(50.0), Release)
+    assert not lab.of(it.cut("slice/1"), StoreSlices), "it is being released"
+    assert lab.of(it.give(events.FilesReleased(("mem:1",))), StoreSlices)
 
 
 def _withdrawn(lab: Any, desk: Any) -> Any:

@@ -142,7 +142,7 @@ def test_who_wants_neither_is_a_peer_beside_them(programs: Path, run: Run, found
     assert json.loads(ended.stdout)["reason"] == "converged"
 
 
-@pytest.mark.parametrize("page", ["README.md", "plugins/localfs/README.md"])
+@pytest.mark.parametrize("page", ["README.md", "plugins/localfs/README.md", "plugins/ipfs/README.md"])
 def test_what_a_page_says_about_installing_works_in_a_clone(
     page: str, uv: str, make_venv: Callable[..., Path], constraints: Path, tmp_path: Path
 ) -> None:
@@ -159,7 +159,7 @@ def test_what_a_page_says_about_installing_works_in_a_clone(
     subprocess.run([shutil.which("bash") or "bash", "-ec", command], cwd=ROOT, env=environment, check=True, timeout=300)
     told = subprocess.run([programs / "learnae", "plugins", "--json"], cwd=tmp_path, capture_output=True, text=True, check=True)
     listed = json.loads(told.stdout)
-    assert names(listed, "transport") == ["localfs", "memory"]
+    assert names(listed, "transport") == sorted(["memory", *re.findall(r"\./plugins/(\w+)", command)])
     assert listed["failures"] == []
     for wanted in re.findall(r"jax|parquet|figures", command):
         module = {"parquet": "pyarrow", "figures": "matplotlib"}.get(wanted, wanted)
@@ -196,3 +196,26 @@ def test_plain_venv_and_pip_will_do(wheels: dict[str, Path], constraints: Path, 
     listed = json.loads(run(folder / "bin" / "learnae", "plugins", "--json").stdout)
     assert names(listed, "transport") == ["localfs", "memory"]
     assert listed["failures"] == []
+
+
+def test_the_plugin_for_ipfs_is_enough_of_a_ledger(
+    wheels: dict[str, Path], make_venv: Callable[..., Path], run: Run, tmp_path: Path
+) -> None:
+    programs = make_venv(wheels["learnae"], wheels["learnae-ipfs"])
+    listed = json.loads(run(programs / "learnae", "plugins", "--json").stdout)
+    assert names(listed, "transport") == names(listed, "storage") == ["ipfs", "memory"]
+    assert listed["failures"] == []
+    assert "learnae ipfs address" in run(programs / "learnae", "ipfs", "address", "--help").stdout
+    loaded = run(programs / "python", "-c", "import sys, learnae.cli.program, learnae_ipfs; print(*sys.modules)").stdout.split()
+    assert not {"ipfshttpclient", "requests", "urllib3", "multiaddr"} & set(loaded)
+
+    (tmp_path / "rows.csv").write_text("\n".join(["label,x", *(f"{row % 2},{row / 7:.3f}" for row in range(60))]) + "\n")
+    run(
+        *(programs / "learnae", "init", "--data", tmp_path / "rows.csv", "--label", "label", "--hidden", "4"),
+        *("--framework", "numpy", "--out", tmp_path),
+    )
+    peer = ("--config", tmp_path / "learnae.toml", "--state", tmp_path / "state", "--transport", "ipfs")
+    checked = run(programs / "learnae", "check", *peer, "--ipfs-program", tmp_path / "nowhere", check=False)
+    assert checked.returncode == 1
+    assert f"there is no program '{tmp_path}/nowhere' on this machine to run an IPFS daemon with" in checked.stdout
+    assert not (tmp_path / "state").exists()

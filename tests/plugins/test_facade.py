@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from learnae.cli.peer_commands import SettingsCommands
 from learnae.errors import ConfigError, ProviderError, UnavailableError
 from learnae.hookspecs import hookimpl
 from learnae.interfaces.provider import Capability, Context, Finding, Option, Provider
@@ -264,6 +265,20 @@ def test_a_section_serves_all_providers_of_its_name(context: Context) -> None:
     plugins.check_sections({"same": section.options})
 
 
+def test_a_context_can_have_the_options_of_all_providers_of_a_name(context: Context) -> None:
+    both = plugin(
+        "a",
+        learnae_storages=lambda: [storage("same", Option("depth", 1, "How far."))],
+        learnae_transports=lambda: [storage("same", Option("poll_s", 1.0, "How often."))],
+    )
+    plugins = Plugins.of(both)
+    assert plugins.completed("same", given(context, depth="2")).options == {"depth": 2, "poll_s": 1.0}
+    with pytest.raises(ConfigError, match=r"plugins\.same has no option 'deep'"):
+        plugins.completed("same", given(context, deep=2))
+    with pytest.raises(ProviderError, match=r"^no provider named 'sane'; installed: same; did you mean 'same'\?$"):
+        plugins.completed("sane", context)
+
+
 def test_a_section_of_no_plugin_is_refused() -> None:
     plugins = Plugins.of(storages("a", storage("localfs")), plugin("broken", learnae_storages=refuse))
     with pytest.raises(ConfigError, match=r"^plugins.localf: there is no plugin of that name; did you mean 'localfs'\?; failed"):
@@ -320,7 +335,7 @@ def test_announcements_reach_everybody_and_failures_are_told_once(caplog: pytest
         plugins.announce_transition(PEER, CHANGE)
     plugins.announce_best_model(PEER, RECORD)
     app: Any = object()
-    plugins.add_commands(app)
+    plugins.add_commands(app, SettingsCommands(plugins))
     assert heard == [(PEER, CHANGE)] * 3 + [RECORD, app]
     hooks = ["learnae_transition", "learnae_best_model", "learnae_commands"]
     assert [failure.hook for failure in plugins.failures] == hooks

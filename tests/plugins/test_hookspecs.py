@@ -11,6 +11,7 @@ import pytest
 import typer
 
 from learnae import hookspecs
+from learnae.cli.peer_commands import SettingsCommands
 from learnae.plugins import Plugins
 from learnae.values.announcements import ModelRecord
 from learnae.values.choices import Phase
@@ -55,7 +56,7 @@ def test_the_plugin_in_its_documentation_works(hook: str, tmp_path: Path, caplog
         plugins.announce_transition(PEER, PhaseChanged(before=Phase.NEW, after=Phase.SCORING, cycle=0))
         record = ModelRecord(digest=Digest("d" * 64), score=Score(accuracy=0.5, loss=0.7, rows=10), maturity=1)
         plugins.announce_best_model(PEER, record)
-        plugins.add_commands(app)
+        plugins.add_commands(app, SettingsCommands(plugins))
     assert plugins.failures == ()
     did = len(plugins.providers()) + len(caplog.records) + len(app.registered_commands)
     assert did == 1

@@ -30,8 +30,8 @@ def sections() -> dict[str, list[str]]:
     found = {}
     for part in re.split(r"^#{2,3} ", TEXT, flags=re.MULTILINE)[1:]:
         heading, _, body = part.partition("\n")
-        if named := re.fullmatch(r"`([a-z]+)`", heading):
-            found[named[1]] = re.findall(r"^\| `([a-z]+)` \|", body, flags=re.MULTILINE)
+        if named := re.fullmatch(r"`([a-z_]+)`", heading):
+            found[named[1]] = re.findall(r"^\| `([a-z_]+)` \|", body, flags=re.MULTILINE)
     return found
 
 
@@ -47,7 +47,7 @@ def test_all_fields_are_described_in_their_order(fact: type[Fact]) -> None:
 @pytest.mark.parametrize("struct", [pytest.param(JournalLine, id="line"), pytest.param(Score, id="score")])
 def test_the_shared_values_are_described(struct: type[msgspec.Struct]) -> None:
     head = TEXT.split("\n## ")[0]
-    rows = re.findall(r"^\| `([a-z]+)` \|", head, flags=re.MULTILINE)
+    rows = re.findall(r"^\| `([a-z_]+)` \|", head, flags=re.MULTILINE)
     assert [row for row in rows if row in names(struct)] == names(struct)
 
 

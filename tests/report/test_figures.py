@@ -115,7 +115,7 @@ def test_accuracy_holds_from_one_event_to_the_next() -> None:
     sampled = courses([scored(0.5, time=1.0), late], moments=5)
     assert sampled.times.tolist() == [0.0, 1.0, 2.0, 3.0, 4.0]
     nan = float("nan")
-    np.testing.assert_array_equal(sampled.percent, [[nan, 50, 50, 50, 50], [nan, nan, nan, nan, 90]])
+    np.testing.assert_array_equal(sampled.values, [[nan, 50, 50, 50, 50], [nan, nan, nan, nan, 90]])
 
 
 @given(st.lists(st.floats(0, 10), max_size=30), st.floats(0.01, 3))

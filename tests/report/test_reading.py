@@ -1,7 +1,9 @@
 """Journals are read in bounds, merged, and damage is named."""
 
+import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 
 import msgspec
 import pytest
@@ -98,6 +100,30 @@ def test_a_journal_cut_anywhere_gives_the_whole_lines_before(
     # A last line that lacks nothing but its line feed is whole.
     assert list(journal.lines) == lines[: (whole[:cut] + b"\n").count(b"}}\n")]
     assert journal.damaged == 0
+
+
+def test_the_line_that_a_running_peer_writes_right_now_is_left_for_later(tmp_path: Path) -> None:
+    whole = [msgspec.json.encode(line(float(number))) + b"\n" for number in range(3)]
+
+    class GrowingFile(io.BytesIO):
+        """A file in which the next piece appears whenever its end was seen."""
+
+        pieces: ClassVar[list[bytes]] = [whole[0] + whole[1][:9], whole[1][9:], whole[2]]
+
+        def readline(self, size: int | None = -1, /) -> bytes:
+            if not (found := super().readline(size)).endswith(b"\n") and self.pieces:
+                place = self.tell()
+                self.write(self.pieces.pop(0))
+                self.seek(place)
+            return found
+
+    class GrowingPath(type(tmp_path)):  # type: ignore[misc] - the class depends on the system
+        def open(self, *_: object, **__: object) -> io.BytesIO:
+            return GrowingFile(GrowingFile.pieces.pop(0))
+
+    journal = read_journal(GrowingPath(tmp_path / "events.jsonl"))
+    assert [each.time for each in journal.lines] == [0.0]
+    assert (journal.damaged, journal.cut) == (0, 1)
 
 
 def test_a_half_line_that_a_restart_follows_is_ignored(tmp_path: Path, run_maker: Maker) -> None:

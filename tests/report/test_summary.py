@@ -14,9 +14,10 @@ from learnae.errors import OperatorError, UsageError
 from learnae.report.history import History, Naming
 from learnae.report.reading import read_histories
 from learnae.report.series import Span, points, spans
+from learnae.report.spreadsheets import peers_csv, series_csv
 from learnae.report.summarising import summarise
 from learnae.report.summary import Attempts, Cycles, SliceSummary, Spread, Standing, Summary
-from learnae.report.tables import as_table, as_text, peers_csv, series_csv, show
+from learnae.report.tables import as_table, as_text, show
 from learnae.report.writing import Format, write_report
 from learnae.values.choices import Averaging, Cycle, Judge, Phase, Role
 from learnae.values.ids import Digest, PeerId, SensorId, SessionId
@@ -205,7 +206,8 @@ def test_the_columns_are_the_same_whatever_is_known() -> None:
 
 def test_series_csv_is_in_the_order_of_time() -> None:
     rows = list(csv.DictReader(io.StringIO(series_csv(written_by_hand()))))
-    assert list(rows[0]) == ["time", "peer", "name", "event", "accuracy", "loss", "maturity"]
+    scores = ["time", "peer", "name", "event", "accuracy", "loss", "maturity"]
+    assert list(rows[0]) == [*scores, "holders", "sent_bytes", "received_bytes", "served_blocks", "neighbours"]
     assert [float(row["time"]) for row in rows] == [1.0, 2.5, 3.0, 4.0, 5.0, 11.0, 11.5, 13.0]
     assert [row["event"] for row in rows][:5] == ["scored", "scored", "train", "average", "adopt"]
     assert (rows[2]["peer"], rows[2]["accuracy"], rows[2]["loss"], rows[2]["maturity"]) == (A, "70.0", "0.5", "1")

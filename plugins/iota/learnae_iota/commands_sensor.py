@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from learnae import hookimpl
-
 if TYPE_CHECKING:
     from learnae_iota.following import Follower
     from learnae_iota.tangle import Tangle
@@ -21,8 +19,7 @@ Client = Annotated[str, typer.Option(help="How nodes are spoken to: plain or pyo
 KeysFile = Annotated[Path, typer.Option("--file", help="The file of admitted keys.")]
 
 
-@hookimpl
-def learnae_commands(app: typer.Typer) -> None:
+def add_commands(app: typer.Typer) -> None:
     """Add the commands."""
     app.add_typer(sensor_app(), name="sensor")
 

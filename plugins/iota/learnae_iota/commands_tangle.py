@@ -7,16 +7,13 @@ from typing import Annotated
 
 import typer
 
-from learnae import hookimpl
-
 _DEVELOPMENT = """\
 This is a development node: it stands alone, keeps no tokens, and confirms by itself whatever is whole and in order.
 A community in earnest runs HORNET nodes with a coordinator instead."""
 _EXPOSED = "It listens beyond this machine, without passwords and without encryption: whoever reaches it may write to its ledger."
 
 
-@hookimpl
-def learnae_commands(app: typer.Typer) -> None:
+def add_commands(app: typer.Typer) -> None:
     """Add the commands."""
     tangle = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
     tangle.callback()(_tangle)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from learnae import hookimpl
@@ -28,6 +28,8 @@ from learnae_iota.settings import (
 if TYPE_CHECKING:
     import typer
 
+    from learnae.interfaces.commands import PeerCommands
+
 _FLOAT_BYTES = 4
 _MOST_BYTES = 33_554_432
 
@@ -43,7 +45,7 @@ def open_transport(context: Context) -> Transport:
     from learnae_iota.transport import IotaTransport  # noqa: PLC0415  # the same
 
     settings, interval_s = read_settings(context), read_seconds(context, POLL, 0.01)
-    access = Access(settings, tell=_teller(context), purpose="transport")
+    access = Access(settings, tell=context.tell, purpose="transport")
     return IotaTransport(access, context.rendezvous, poll_interval_s=interval_s)
 
 
@@ -64,7 +66,7 @@ def open_storage(context: Context) -> Storage:
             f"a model of this session has {size} bytes, and plugins.iota.{MODEL.name} = {most}: each kilobyte would be a "
             "transaction; choose another --storage, such as ipfs"
         )
-    return IotaStorage(Access(settings, tell=_teller(context), purpose="storage"))
+    return IotaStorage(Access(settings, tell=context.tell, purpose="storage"))
 
 
 def open_sensors(context: Context) -> SensorSource:
@@ -82,14 +84,6 @@ def check_tangle(context: Context) -> Sequence[Finding]:
         return look_at_tangle(read_settings(context))
     except ConfigError as exc:
         return [Finding(False, str(exc), "learnae run --iota-node http://HOST:14265")]
-
-
-def _teller(context: Context) -> Callable[[str], None]:
-    return getattr(context, "tell", _tell_nobody)
-
-
-def _tell_nobody(_: str) -> None:
-    """Keep it to oneself."""
 
 
 @hookimpl
@@ -115,9 +109,9 @@ def learnae_sensor_sources() -> list[Provider[SensorSource]]:
 
 
 @hookimpl
-def learnae_commands(app: typer.Typer) -> None:
+def learnae_commands(app: typer.Typer, commands: PeerCommands) -> None:  # noqa: ARG001  # they are about no peer
     """Add ``learnae tangle`` and ``learnae sensor``."""
     from learnae_iota import commands_sensor, commands_tangle  # noqa: PLC0415  # only the command line needs them
 
-    commands_tangle.learnae_commands(app)
-    commands_sensor.learnae_commands(app)
+    commands_tangle.add_commands(app)
+    commands_sensor.add_commands(app)

@@ -85,7 +85,7 @@ def open_sensors(context: Context) -> SensorSource:
         ConfigError: An option cannot be used, or the session's secret is missing.
         ProviderError: PyOTA is asked for, and not installed.
     """
-    tell: Callable[[str], None] = getattr(context, "tell", _say_nothing)
+    tell = context.tell
     settings = read_settings(context)
     secret_file = _path(context, SECRET)
     sealed = context.manifest.secret_check is not None
@@ -124,7 +124,3 @@ def _path(context: Context, option: Option) -> Path | None:
         return Path(value).expanduser().absolute()
     except RuntimeError as exc:
         raise ConfigError(f"plugins.iota.{option.name} = {value!r}: {exc}; write the path in full") from exc
-
-
-def _say_nothing(_: str) -> None:
-    """Say nothing."""

@@ -4,13 +4,14 @@ import asyncio
 import hashlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from learnae.errors import DamagedError, NotFoundError, TooLargeError, UnavailableError, UsageError, WorldError
 from learnae.values.ids import Locator
 from learnae_localfs.hostile import (
     explained,
+    list_files,
     list_folders,
     made_folder,
     opened_folder,
@@ -25,11 +26,14 @@ MAX_FILE_BYTES = 2**30
 MAX_OWNERS = 100_000
 """In how many owners' folders a file is looked for."""
 
+MAX_OFFERED = 1_000_000
+"""How many own files are listed."""
+
 _THREADS = 4
 
 
 class FolderStorage:
-    """A ``Storage`` that keeps every owner's files in a folder of the owner's, and finds them in anybody's.
+    """A ``Storage`` and an ``Inventory`` that keeps every owner's files in a folder of the owner's, and finds them in anybody's.
 
     Files are written and read in threads of its own, so that a slow mount never holds up the event loop.
 
@@ -71,6 +75,10 @@ class FolderStorage:
         if where is None or where[0] != self._owner:
             return
         await asyncio.get_running_loop().run_in_executor(self._threads, self._release, where[1])
+
+    async def offered(self) -> Sequence[Locator]:
+        """List the files in the own folder: see ``learnae.interfaces.abilities.Inventory``."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._offered)
 
     async def aclose(self) -> None:
         """Take no more calls; what is being written is still written."""
@@ -124,6 +132,16 @@ class FolderStorage:
             except FileNotFoundError:
                 found = []
         yield from sorted(set(found) - {first})
+
+    def _offered(self) -> list[Locator]:
+        place = self._place
+        with explained(f"list the own files below {place.root}"):
+            try:
+                with opened_folder(place.root, (*place.files, self._owner)) as folder:
+                    names = [each.name for each in list_files(folder, at_most=MAX_OFFERED) if HEX64.match(each.name)]
+            except FileNotFoundError:
+                return []
+        return sorted(write_locator(self._owner, name) for name in names)
 
     def _release(self, content: str) -> None:
         place = self._place

@@ -1,0 +1,1 @@
+"""What the operator asks: ``learnae ipfs`` and ``learnae check``."""

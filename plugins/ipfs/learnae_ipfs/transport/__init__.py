@@ -1,0 +1,1 @@
+"""Messages between peers through IPFS daemons."""
