@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import learnae_iota
 import learnae_ipfs
 import learnae_localfs
 import pytest
@@ -24,7 +25,7 @@ from learnae.plugins.facade import Plugins
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 MANUAL = Path(__file__).parents[2] / "docs" / "cli.md"
-OURS = Plugins.of(learnae_ipfs, learnae_localfs, memory, jax_framework, numpy_framework)
+OURS = Plugins.of(learnae_iota, learnae_ipfs, learnae_localfs, memory, jax_framework, numpy_framework)
 GROUP: Any = typer.main.get_group(make_app(OURS))
 COMMANDS = tuple(
     f"{name} {below}".strip() for name, command in GROUP.commands.items() for below in getattr(command, "commands", [""])

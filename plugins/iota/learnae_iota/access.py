@@ -60,9 +60,13 @@ class Access:
         """Tell whether an attachment is confirmed: see ``Tangle.is_confirmed``."""
         return await self._use(lambda tangle: tangle.is_confirmed(tails))
 
-    async def fetch(self, query: Query, *, known: Collection[str] = frozenset(), max_transactions: int) -> Fetched:
+    async def fetch(
+        self, query: Query, *, known: Collection[str] = frozenset(), max_transactions: int, max_bundle: int
+    ) -> Fetched:
         """Fetch bundles: see ``Tangle.fetch``."""
-        return await self._use(lambda tangle: tangle.fetch(query, known=known, max_transactions=max_transactions))
+        return await self._use(
+            lambda tangle: tangle.fetch(query, known=known, max_transactions=max_transactions, max_bundle=max_bundle)
+        )
 
     async def look(self) -> tuple[Look, ...]:
         """Look at every node: see ``Tangle.look``."""

@@ -3,9 +3,11 @@
 Anybody may write anything to any address and under any tag. What is no bundle is passed over, and all that is fetched is bounded.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Protocol
 
 from learnae.errors import DamagedError, UsageError
 from learnae_iota.bundles import MAX_TRANSACTIONS, Bundle, check_bundle
@@ -19,7 +21,11 @@ from learnae_iota.trytes import HASH_TRYTES, are_trytes
 AT_ONCE = 50
 """Transactions in one call: 134,000 bytes."""
 
-_MAX_RESCUES = 100
+_ATTACHMENTS = 4
+"""Of such a bundle, whose transactions are fetched at once; anybody can attach it again."""
+
+_MAX_RESCUES = 1_000
+"""Bundles that are asked for by name where an answer was full: as many as it can name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +72,26 @@ class Fetched:
     cut: bool
 
 
+class Fetches(Protocol):
+    """What readers need of ``Tangle``."""
+
+    def fetch(
+        self, query: Query, *, known: Collection[str] = frozenset(), max_bundle: int = MAX_TRANSACTIONS, stop: Stop | None = None
+    ) -> Fetched:
+        """Fetch bundles: see ``Tangle.fetch``."""
+        ...
+
+
 def fetch_bundles(
-    node: Node, query: Query, *, known: Collection[str], max_transactions: int, lanes: Lanes, stop: Stop, kernel: Kernel
+    node: Node,
+    query: Query,
+    *,
+    known: Collection[str],
+    max_transactions: int,
+    max_bundle: int = MAX_TRANSACTIONS,
+    lanes: Lanes,
+    stop: Stop,
+    kernel: Kernel,
 ) -> Fetched:
     """Fetch the bundles of which a query finds a transaction.
 
@@ -76,17 +100,18 @@ def fetch_bundles(
         query: Finds.
         known: Hashes of transactions that are passed over where the query finds them.
         max_transactions: The most to fetch; some 3,000 bytes of memory each.
+        max_bundle: Longer bundles are passed over before the rest of them is fetched.
         lanes: Make calls side by side.
         stop: Ends it early.
         kernel: Computes.
     """
     found = node.find(addresses=query.addresses, tags=query.tags, bundles=query.bundles, stop=stop)
-    basket = _Basket(node, max_transactions, lanes, stop)
+    basket = _Basket(node, max_transactions, max_bundle, lanes, stop)
     basket.fetch(digest for digest in found.hashes if digest not in known)
     if found.cut:
-        lost = basket.bundles_without_beginning()[:_MAX_RESCUES]
+        lost = basket.torn_bundles()[:_MAX_RESCUES]
         answers = lanes.together([partial(node.find, bundles=[digest], stop=stop) for digest in lost])
-        basket.fetch(digest for answer in answers for digest in answer.hashes)
+        basket.fetch(digest for answer in answers for digest in answer.hashes[: _ATTACHMENTS * max_bundle])
     basket.follow()
     bundles: dict[object, Bundle] = {}
     for bundle in basket.whole_bundles():
@@ -112,8 +137,8 @@ class _Chain:
 class _Basket:
     """Transactions that were fetched, up to a number."""
 
-    def __init__(self, node: Node, most: int, lanes: Lanes, stop: Stop) -> None:
-        self._node, self._most, self._lanes, self._stop = node, most, lanes, stop
+    def __init__(self, node: Node, most: int, max_bundle: int, lanes: Lanes, stop: Stop) -> None:
+        self._node, self._most, self._max_bundle, self._lanes, self._stop = node, most, max_bundle, lanes, stop
         self._asked: set[str] = set()
         self._here: dict[str, Transaction | None] = {}
         self.full = False
@@ -137,10 +162,14 @@ class _Basket:
             before = len(self._asked)
             self.fetch([chain.missing for chain in self._chains() if chain.missing])
 
-    def bundles_without_beginning(self) -> list[str]:
-        """Return the hashes of the bundles of which something is here, but not the first transaction."""
-        here = [part for part in self._here.values() if part is not None]
-        return sorted({part.bundle for part in here} - {part.bundle for part in here if not part.index})
+    def torn_bundles(self) -> list[str]:
+        """Return the hashes of the bundles of which only a part is here; those of which most is here come first.
+
+        So rubbish at the same address, of which each piece is another bundle's, does not come before a message.
+        """
+        counts = Counter(part.bundle for part in self._here.values() if part and part.last_index < self._max_bundle)
+        whole = {chain.transactions[0].bundle for chain in self._chains() if not chain.missing}
+        return sorted(counts.keys() - whole, key=lambda digest: (-counts[digest], digest))
 
     def whole_bundles(self) -> list[Bundle]:
         """Return the bundles to which nothing is missing; they are not checked."""
@@ -152,7 +181,7 @@ class _Basket:
 
     def _chains(self) -> Iterator[_Chain]:
         for digest, first in self._here.items():
-            if first is None or first.index or first.last_index >= MAX_TRANSACTIONS:
+            if first is None or first.index or first.last_index >= self._max_bundle:
                 continue
             hashes, parts, missing = [digest], [first], ""
             while len(parts) <= first.last_index:

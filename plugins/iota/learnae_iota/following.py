@@ -4,19 +4,18 @@ import re
 from collections import OrderedDict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from learnae.errors import DamagedError, LearnaeError, NotFoundError
 from learnae.interfaces.sensors import Packet, Reading
 from learnae_iota.admission import Admission
 from learnae_iota.channel import Mode
-from learnae_iota.fetching import Fetched, Query
-from learnae_iota.heads import Head, read_head
+from learnae_iota.fetching import Fetches, Query
+from learnae_iota.heads import HEAD_TRANSACTIONS, OTHERS, Head, others_stream, read_head
 from learnae_iota.kernel import Kernel, choose_kernel
 from learnae_iota.packets import read_packet, readings_of
 from learnae_iota.reading import Reader
 from learnae_iota.stopping import Stop
-from learnae_iota.streams import SensorSession
+from learnae_iota.streams import PACKET_TRANSACTIONS, SensorSession
 
 MAX_SENSORS = 10_000
 MAX_PACKETS = 50
@@ -25,16 +24,11 @@ MAX_PACKETS = 50
 MAX_SEEN = 20_000
 """Transactions that are remembered so as not to be fetched again; after that, all of them are."""
 
+MAX_STARTS = 64
+"""Heads of a stream that are remembered as places to start from."""
+
 _CACHED = 4
 _POSITION = re.compile(r"1:([0-9]{1,15}):([0-9]{1,6}):([9A-Z]{81})\Z")
-
-
-class Fetches(Protocol):
-    """What reading needs of ``Tangle``."""
-
-    def fetch(self, query: Query, *, known: Collection[str] = frozenset(), stop: Stop | None = None) -> Fetched:
-        """Fetch bundles: see ``Tangle.fetch``."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +129,8 @@ class Follower:
         self._seen: set[str] = set()
         self._refused: dict[str, Head] = {}  # of strangers, by key: they may be admitted later
         self._junk: dict[str, _Junk] = {}
+        self._starts: dict[str, dict[int, Head]] = {head.key: {head.index: head} for head in known}
+        self._fruitless: dict[str, int] = {}  # by key: the latest head with which no later start was found
         self._cache: OrderedDict[tuple[str, str], _Read] = OrderedDict()
         self._told: set[str] = set()
         self.counts = Counts()
@@ -161,7 +157,7 @@ class Follower:
         query = Query(addresses=(self._session.address,), tags=(self._session.tag,))
         if changed or len(self._seen) > MAX_SEEN:
             self._seen.clear()
-        found = self._tangle.fetch(query, known=self._seen, stop=stop)
+        found = self._tangle.fetch(query, known=self._seen, max_bundle=HEAD_TRANSACTIONS, stop=stop)
         if found.cut:
             self._tell_once("more is tagged with this session's name than a node returns; a sensor may not be found")
         for bundle in found.bundles:
@@ -173,6 +169,8 @@ class Follower:
                     continue
                 self._meet(head)
         self._seen |= found.seen
+        if not self._heads and not self._refused and others_stream(self._tangle, self._session, stop):
+            self._tell_once(OTHERS)
         for head in [head for head in self._refused.values() if self._admits(head)]:
             del self._refused[head.key]
             self._meet(head)
@@ -191,7 +189,11 @@ class Follower:
         for _ in range(MAX_PACKETS):
             packet = self._packet(head, place, stop)
             if packet is None:
-                break
+                later = self._later(head, place, stop)
+                if later is None:
+                    break
+                place = later
+                continue
             if packet.end and place.offset >= len(packet.readings):
                 return Packet(tuple(readings), str(place) if readings else position, True)
             some = packet.readings[place.offset : place.offset + max_readings - len(readings)]
@@ -222,8 +224,33 @@ class Follower:
             )
         elif known is None and len(self._heads) >= MAX_SENSORS:
             self._tell_once(f"more than {MAX_SENSORS} sensors; the others are left out")
-        elif known is None or known.key != head.key or head.index >= known.index:
-            self._heads[head.sensor] = head
+        else:
+            self._remember(head)
+            if known is None or known.key != head.key or head.index >= known.index:
+                self._heads[head.sensor] = head
+
+    def _remember(self, head: Head) -> None:
+        """Remember where a stream can be started; of too many, every second one."""
+        starts = self._starts.setdefault(head.key, {})
+        starts[head.index] = head
+        if len(starts) > MAX_STARTS:
+            self._starts[head.key] = {index: starts[index] for index in sorted(starts)[::2]}
+
+    def _later(self, head: Head, place: Place, stop: Stop | None) -> Place | None:
+        """Return the next place that can be read where the ledger was pruned; ``None`` if it was not, or there is none yet."""
+        if place.index >= head.confirmed or self._fruitless.get(head.key) == head.index:
+            return None
+        starts = self._starts.get(head.key, {})
+        for start in (starts[index] for index in sorted(starts) if index > place.index):
+            later = Place(start.index, 0, start.root)
+            if self._packet(head, later, stop) is not None:
+                self._tell_once(
+                    f"sensor {head.sensor}: packets {place.index} to {start.index - 1} are on the ledger no more; it is read from"
+                    f" packet {start.index} on, and its slices are not those of peers that read all of it"
+                )
+                return later
+        self._fruitless[head.key] = head.index
+        return None
 
     def _packet(self, head: Head, place: Place, stop: Stop | None) -> _Read | None:
         """Return the packet of a place; ``None`` if it is not there."""
@@ -236,7 +263,7 @@ class Follower:
         if junk.root != place.root or len(junk.seen) > MAX_SEEN:
             junk.root, junk.seen = place.root, set()
         query = Query(addresses=(reader.address(self._kernel),))
-        found = self._tangle.fetch(query, known=junk.seen, stop=stop)
+        found = self._tangle.fetch(query, known=junk.seen, max_bundle=PACKET_TRANSACTIONS, stop=stop)
         packets = []
         for posting in (posting for bundle in found.bundles for posting in bundle.postings):
             try:

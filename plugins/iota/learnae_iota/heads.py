@@ -13,9 +13,18 @@ from learnae_iota.admission import SensorKey
 from learnae_iota.bundles import Posting
 from learnae_iota.channel import Mode
 from learnae_iota.envelopes import Count, Key, Root, SensorName, from_message, parse, read_envelope, to_message, write_envelope
+from learnae_iota.fetching import Fetches, Query
+from learnae_iota.stopping import Stop
 from learnae_iota.streams import SensorSession
 
 MAX_HEAD_BYTES = 4096
+HEAD_TRANSACTIONS = 4
+"""Of the longest head."""
+
+OTHERS = (
+    "somebody streams under this session's name with another secret, or with none, and nobody with this one: is it the right one?"
+)
+
 _LENGTH = 4
 
 
@@ -32,6 +41,7 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         root: Of the packet that comes next.
         index: The number of that packet.
         readings: How many came before it.
+        confirmed: Packets that the sensor saw confirmed, without a gap: where one of them is missing, the ledger was pruned.
     """
 
     learnae: Literal["head"] = "head"
@@ -45,6 +55,7 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     root: Root
     index: Count
     readings: Count
+    confirmed: Count = 0
 
 
 def write_head(head: Head, key: SensorKey, session: SensorSession) -> Posting:
@@ -72,6 +83,12 @@ def read_head(posting: Posting, session: SensorSession) -> Head:
     head = parse(envelope.body, Head)
     envelope.verify(head.key, _about(session))
     return head
+
+
+def others_stream(tangle: Fetches, session: SensorSession, stop: Stop | None = None) -> bool:
+    """Tell whether there is something under the session's tag, but not where its heads lie: with another secret, or none."""
+    found = tangle.fetch(Query(tags=(session.tag,)), max_bundle=HEAD_TRANSACTIONS, stop=stop)
+    return any(posting.address != session.address for bundle in found.bundles for posting in bundle.postings)
 
 
 def _about(session: SensorSession) -> str:

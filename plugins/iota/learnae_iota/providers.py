@@ -13,6 +13,7 @@ from learnae.interfaces.sensors import SensorSource
 from learnae.interfaces.storage import Storage
 from learnae.interfaces.transport import Transport
 from learnae_iota.settings import (
+    EVERYBODY,
     HOLDERS,
     KEYS,
     KEYS_FILE,
@@ -104,7 +105,7 @@ def learnae_storages() -> list[Provider[Storage]]:
 def learnae_sensor_sources() -> list[Provider[SensorSource]]:
     """Provide the readings of sensors that stream over a tangle."""
     summary = "Readings that sensors stream over the Tangle of a private IOTA network (MAM v0)."
-    options = (*SHARED, KEYS, KEYS_FILE, SECRET, HOLDERS)
+    options = (*SHARED, KEYS, KEYS_FILE, SECRET, HOLDERS, EVERYBODY)
     return [Provider("iota", summary, open_sensors, options, check_tangle)]
 
 

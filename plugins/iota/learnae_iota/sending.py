@@ -17,8 +17,8 @@ from learnae_iota.attaching import milliseconds
 from learnae_iota.bundles import Bundle, Posting
 from learnae_iota.channel import Channel, Mode
 from learnae_iota.feeding import Batch
-from learnae_iota.fetching import Fetched, Query
-from learnae_iota.heads import Head, read_head, write_head
+from learnae_iota.fetching import Fetches, Query
+from learnae_iota.heads import HEAD_TRANSACTIONS, OTHERS, Head, others_stream, read_head, write_head
 from learnae_iota.kernel import Kernel, choose_kernel
 from learnae_iota.merkle import Tree, grow
 from learnae_iota.messages import create
@@ -26,7 +26,7 @@ from learnae_iota.packets import write_packet
 from learnae_iota.reading import Reader
 from learnae_iota.sensor_state import KeptPacket, SensorState
 from learnae_iota.stopping import Stop, StoppedError
-from learnae_iota.streams import SensorSession
+from learnae_iota.streams import PACKET_TRANSACTIONS, SensorSession
 from learnae_iota.trytes import to_trytes
 
 HEAD_EVERY = 20
@@ -43,7 +43,7 @@ _MAX_WAIT_S = 60.0
 _T = TypeVar("_T")
 
 
-class SensorTangle(Protocol):
+class SensorTangle(Fetches, Protocol):
     """What sensors need of ``Tangle``."""
 
     def send(self, postings: list[Posting], *, stop: Stop | None = None) -> Bundle:
@@ -52,10 +52,6 @@ class SensorTangle(Protocol):
 
     def is_confirmed(self, tails: list[str], *, stop: Stop | None = None) -> bool:
         """Tell whether an attachment is confirmed: see ``Tangle.is_confirmed``."""
-        ...
-
-    def fetch(self, query: Query, *, known: frozenset[str] = frozenset(), stop: Stop | None = None) -> Fetched:
-        """Fetch bundles: see ``Tangle.fetch``."""
         ...
 
 
@@ -251,6 +247,7 @@ class Feeder:
             root=root,
             index=last.number + 1 if last else 0,
             readings=last.until if last else 0,
+            confirmed=self._waiting[0].number if self._waiting else last.number + 1 if last else 0,
         )
         posting = write_head(head, self._key, self._session)
         bundle = self._insist(partial(self._tangle.send, [posting], stop=self._stop))
@@ -260,7 +257,10 @@ class Feeder:
         """Look for heads of this sensor that this folder cannot have sent."""
         last, stream = self._state.last(), self._state.stream
         index = last.number + 1 if last else 0
-        found = self._tangle.fetch(Query(addresses=(self._session.address,), tags=(self._session.tag,)), stop=self._stop)
+        query = Query(addresses=(self._session.address,), tags=(self._session.tag,))
+        found = self._tangle.fetch(query, max_bundle=HEAD_TRANSACTIONS, stop=self._stop)
+        if not found.bundles and last is None and others_stream(self._tangle, self._session, self._stop):
+            self._tell(OTHERS)
         for bundle in found.bundles:
             for posting in bundle.postings:
                 try:
@@ -275,7 +275,8 @@ class Feeder:
         channel = self._channel(number)
         reader = Reader(root, channel.mode, channel.side_key)
         known = self._shared.hashes.get(number, frozenset())
-        found = self._tangle.fetch(Query(addresses=(reader.address(self._kernel),)), known=known, stop=self._stop)
+        query = Query(addresses=(reader.address(self._kernel),))
+        found = self._tangle.fetch(query, known=known, max_bundle=PACKET_TRANSACTIONS, stop=self._stop)
         own = reader.parse(payload, self._kernel).trytes if payload and found.bundles else ""
         for bundle in found.bundles:
             for posting in bundle.postings:

@@ -8,15 +8,16 @@ from learnae.errors import ConfigError, UnavailableError
 from learnae.interfaces.provider import Context, Option
 from learnae.interfaces.sensors import SensorSource
 from learnae_iota.admission import Admission
+from learnae_iota.bundles import MAX_TRANSACTIONS
 from learnae_iota.fetching import Fetched, Query
 from learnae_iota.following import Follower
-from learnae_iota.settings import HOLDERS, KEYS, KEYS_FILE, SECRET, SHARED, TangleSettings, read_settings
+from learnae_iota.settings import EVERYBODY, HOLDERS, KEYS, KEYS_FILE, SECRET, SHARED, TangleSettings, read_settings, read_switch
 from learnae_iota.sources import IotaSensors, load_heads
 from learnae_iota.stopping import Stop, StoppedError
-from learnae_iota.streams import read_secret, sensor_session
+from learnae_iota.streams import check_of, read_secret, sensor_session
 from learnae_iota.tangle import Tangle, open_tangle
 
-SENSOR_OPTIONS = (*SHARED, KEYS, KEYS_FILE, SECRET, HOLDERS)
+SENSOR_OPTIONS = (*SHARED, KEYS, KEYS_FILE, SECRET, HOLDERS, EVERYBODY)
 
 
 class TangleOnDemand:
@@ -37,11 +38,13 @@ class TangleOnDemand:
         told = NodeSettings(weight=settings.weight, cors=False, max_requests_per_s=0)
         self._embedded = None if settings.nodes else EmbeddedNode(settings.folder or shared_folder(), told)
 
-    def fetch(self, query: Query, *, known: Collection[str] = frozenset(), stop: Stop | None = None) -> Fetched:
+    def fetch(
+        self, query: Query, *, known: Collection[str] = frozenset(), max_bundle: int = MAX_TRANSACTIONS, stop: Stop | None = None
+    ) -> Fetched:
         """Fetch bundles: see ``Tangle.fetch``."""
         tangle = self._opened()
         try:
-            return tangle.fetch(query, known=known, stop=stop)
+            return tangle.fetch(query, known=known, max_bundle=max_bundle, stop=stop)
         except StoppedError:
             raise
         except UnavailableError:
@@ -94,20 +97,29 @@ def open_sensors(context: Context) -> SensorSource:
             f"plugins.iota.{SECRET.name}: this session has a secret, and its sensors seal with it; name its file with"
             f" --set plugins.iota.{SECRET.name}=FILE"
         )
-    session = sensor_session(context.manifest.name, read_secret(secret_file) if sealed and secret_file else None)
-    holders = context.options.get(HOLDERS.name, HOLDERS.default)
-    if not isinstance(holders, bool):
-        raise ConfigError(f"plugins.iota.{HOLDERS.name} = {holders!r}: true or false is accepted")
+    secret = read_secret(secret_file) if sealed and secret_file else None
+    if secret is not None and check_of(secret) != context.manifest.secret_check:
+        raise ConfigError(f"plugins.iota.{SECRET.name} = {secret_file}: this is not the secret of this session")
+    session = sensor_session(context.manifest.name, secret)
+    holders, everybody = read_switch(context, HOLDERS), read_switch(context, EVERYBODY)
     keys = context.options.get(KEYS.name) or ""
     if not isinstance(keys, str):
         raise ConfigError(f"plugins.iota.{KEYS.name} = {keys!r}: keys with commas between them are accepted")
     admission = Admission(
-        [key for key in keys.replace(",", " ").split() if key], file=_path(context, KEYS_FILE), holders=holders and sealed
+        [key for key in keys.replace(",", " ").split() if key],
+        file=_path(context, KEYS_FILE),
+        holders=holders and sealed,
+        everybody=everybody,
     )
-    if holders and sealed:
+    if everybody:
+        tell(f"{EVERYBODY.flag}: every sensor feeds this peer, whoever runs it, with all that fits the schema")
+    elif holders and sealed:
         tell(f"every sensor that knows the session's secret feeds it; with {HOLDERS.name} = false only admitted keys do")
     elif not admission.anybody:
-        tell(f"no sensor is admitted yet: name keys with {KEYS.flag}, or a file of them as {KEYS_FILE.name}")
+        tell(
+            f"no sensor is admitted yet: name keys with {KEYS.flag}, or a file of them as {KEYS_FILE.name};"
+            f" {EVERYBODY.flag} admits all"
+        )
     tangle = TangleOnDemand(settings, tell)
     known = context.state / "sensors.json"
     follower = Follower(tangle, session, admission, known=load_heads(known), tell=tell)

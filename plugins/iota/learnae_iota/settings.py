@@ -21,6 +21,7 @@ KEYS = Option("sensor_keys", None, "Keys of the sensors that are admitted, with 
 KEYS_FILE = Option("sensor_keys_file", None, "A file with more such keys, one a line: see learnae sensor admit.", path=True)
 SECRET = Option("sensor_secret_file", None, "The file with the session's secret, where the session has one.", path=True)
 HOLDERS = Option("admit_secret_holders", default=True, summary="Admit every sensor that knows the session's secret.")
+EVERYBODY = Option("open_sensors", default=False, summary="Admit every sensor, whoever runs it.", flag="--open-sensors")
 
 SHARED = (NODES, WEIGHT, CLIENT, WORK, TIMEOUT, FOLDER)
 
@@ -59,7 +60,7 @@ def read_settings(context: Context) -> TangleSettings:
         nodes=_nodes(context),
         weight=read_integer(context, WEIGHT, 1, 20),
         client=_client(context),
-        work_on_nodes=_switch(context, WORK),
+        work_on_nodes=read_switch(context, WORK),
         timeout_s=read_seconds(context, TIMEOUT, 0.1),
         folder=_folder(context),
     )
@@ -89,6 +90,18 @@ def read_seconds(context: Context, option: Option, least: float) -> float:
     return float(value)
 
 
+def read_switch(context: Context, option: Option) -> bool:
+    """Read something that is or is not.
+
+    Raises:
+        ConfigError: It is neither.
+    """
+    value = context.options.get(option.name, option.default)
+    if not isinstance(value, bool):
+        raise _unusable(option, value, "true or false is accepted")
+    return value
+
+
 def _nodes(context: Context) -> tuple[str, ...]:
     value = context.options.get(NODES.name)
     if value is None:
@@ -103,13 +116,6 @@ def _client(context: Context) -> str:
     value = context.options.get(CLIENT.name, CLIENT.default)
     if not isinstance(value, str) or value not in _CLIENTS:
         raise _unusable(CLIENT, value, f"{' or '.join(_CLIENTS)} is accepted")
-    return value
-
-
-def _switch(context: Context, option: Option) -> bool:
-    value = context.options.get(option.name, option.default)
-    if not isinstance(value, bool):
-        raise _unusable(option, value, "true or false is accepted")
     return value
 
 

@@ -107,7 +107,9 @@ class IotaStorage:
         query, known, strangers = Query(addresses=(place_of("file", digest.hex()).address,)), set[str](), False
         for _ in range(_ROUNDS):
             async with self._room:
-                fetched = await self._access.fetch(query, known=known, max_transactions=_MOST_FETCHED)
+                fetched = await self._access.fetch(
+                    query, known=known, max_transactions=_MOST_FETCHED, max_bundle=CHUNK_TRANSACTIONS
+                )
                 chunk = await asyncio.to_thread(_chosen, fetched.bundles, digest)
             if chunk is not None:
                 return chunk

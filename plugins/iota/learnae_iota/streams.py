@@ -19,6 +19,9 @@ from learnae_iota.trytes import ALPHABET, HASH_TRYTES
 MAX_MESSAGE_BYTES = 400_000
 """Of one message of a stream, sealed: 366 transactions, so that a query for its address shows two attachments."""
 
+PACKET_TRANSACTIONS = 380
+"""Of such a message with the longest signature and proof."""
+
 SEAL_BYTES = 48
 """By how much a sealed message is longer: a salt of 32 bytes and a tag of 16."""
 
@@ -132,6 +135,11 @@ def read_secret(path: Path) -> bytes:
     if len(secret) < _LEAST_SECRET_BYTES:
         raise ConfigError(f"{path}: a secret has at least {_LEAST_SECRET_BYTES} bytes, not {len(secret)}")
     return secret
+
+
+def check_of(secret: bytes) -> str:
+    """Return what the manifest of a session with this secret says of it as ``secret_check``."""
+    return HKDF(hashes.SHA256(), length=32, salt=b"", info=b"learnae secret check").derive(secret).hex()
 
 
 def _derive(secret: bytes, salt: bytes) -> bytes:

@@ -9,7 +9,7 @@ from functools import partial
 
 from learnae.errors import ConfigError
 from learnae_iota.attaching import MAX_WEIGHT, attach_bundle
-from learnae_iota.bundles import Bundle, Posting, prepare_bundle
+from learnae_iota.bundles import MAX_TRANSACTIONS, Bundle, Posting, prepare_bundle
 from learnae_iota.client import ClientName, open_client
 from learnae_iota.fetching import Fetched, Query, fetch_bundles
 from learnae_iota.kernel import Kernel, choose_kernel
@@ -117,6 +117,7 @@ class Tangle:
         *,
         known: Collection[str] = frozenset(),
         max_transactions: int = MAX_FETCHED,
+        max_bundle: int = MAX_TRANSACTIONS,
         stop: Stop | None = None,
     ) -> Fetched:
         """Fetch the bundles of which a query finds a transaction; what is none is passed over. Anybody may have written them.
@@ -125,6 +126,7 @@ class Tangle:
             query: Finds.
             known: What earlier calls returned as ``seen``: it is passed over.
             max_transactions: The most to fetch; ``cut`` tells whether it was reached.
+            max_bundle: The most transactions of one bundle; longer ones are passed over.
             stop: Ends it early.
         """
         stop = stop or Stop()
@@ -135,6 +137,7 @@ class Tangle:
                 query,
                 known=known,
                 max_transactions=max_transactions,
+                max_bundle=max_bundle,
                 lanes=self._lanes,
                 stop=stop,
                 kernel=self._kernel,

@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 from learnae.errors import UnavailableError
-from learnae_iota.bundles import Bundle, Posting
+from learnae_iota.bundles import MAX_TRANSACTIONS, Bundle, Posting
 from learnae_iota.fetching import Fetched, Query
 from learnae_iota.nodes import Look
 from learnae_iota.stopping import Stop
@@ -47,9 +48,17 @@ class AsyncTangle:
         """Tell whether an attachment is confirmed: see ``Tangle.is_confirmed``."""
         return await self._run(lambda stop: self._tangle.is_confirmed(tails, stop=stop))
 
-    async def fetch(self, query: Query, *, known: Collection[str] = frozenset(), max_transactions: int = MAX_FETCHED) -> Fetched:
+    async def fetch(
+        self,
+        query: Query,
+        *,
+        known: Collection[str] = frozenset(),
+        max_transactions: int = MAX_FETCHED,
+        max_bundle: int = MAX_TRANSACTIONS,
+    ) -> Fetched:
         """Fetch bundles: see ``Tangle.fetch``."""
-        return await self._run(lambda stop: self._tangle.fetch(query, known=known, max_transactions=max_transactions, stop=stop))
+        fetch = partial(self._tangle.fetch, query, known=known, max_transactions=max_transactions, max_bundle=max_bundle)
+        return await self._run(lambda stop: fetch(stop=stop))
 
     async def look(self) -> tuple[Look, ...]:
         """Look at every node: see ``Tangle.look``."""

@@ -12,6 +12,7 @@ from learnae.errors import UsageError, WorldError
 from learnae_iota.access import Access
 from learnae_iota.attaching import milliseconds
 from learnae_iota.bundles import Bundle, Posting
+from learnae_iota.chunks import CHUNK_TRANSACTIONS
 from learnae_iota.content import decode_content, encode_content
 from learnae_iota.fetching import Query
 from learnae_iota.pages import EPOCH_S, PAST_EPOCHS, Page, Pages
@@ -123,7 +124,8 @@ class IotaTransport:
             self._again = asyncio.create_task(self._say_again(epoch))
 
     async def _read(self, page: Page, epoch: int) -> None:
-        fetched = await self._access.fetch(Query(tags=(page.place.tag,)), known=page.known, max_transactions=_MOST_FETCHED)
+        query = Query(tags=(page.place.tag,))
+        fetched = await self._access.fetch(query, known=page.known, max_transactions=_MOST_FETCHED, max_bundle=CHUNK_TRANSACTIONS)
         for bundle in self._pages.took(page, fetched, self._monotonic()):
             message = _message(bundle)
             if message is not None and self._is_new(message, epoch):

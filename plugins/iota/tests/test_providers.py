@@ -5,7 +5,7 @@ import contextlib
 import itertools
 import subprocess
 import sys
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -64,9 +64,16 @@ def test_registering_imports_nothing_heavy() -> None:
     assert not {"numpy", "asyncio", "uvicorn", "learnae_iota.transport", "learnae_iota.tangle"} & set(loaded)
 
 
+class _NoPeer:
+    """What this plugin's commands are given, and do not use."""
+
+    def for_peer(self, provider: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+        raise AssertionError(provider)
+
+
 def test_the_commands_are_added() -> None:
     app = typer.Typer()
-    learnae_iota.learnae_commands(app)
+    learnae_iota.learnae_commands(app, commands=_NoPeer())
     assert {group.name for group in app.registered_groups} == {"tangle", "sensor"}
 
 

@@ -11,9 +11,11 @@ import pytest
 from learnae_iota.sensor_provider import SENSOR_OPTIONS, open_sensors
 from learnae_iota.serving.settings import NodeSettings
 from learnae_iota.serving.threads import node_in_thread
+from learnae_iota.streams import check_of
 from learnae_iota.tangle import open_tangle
 from sensor_rig import OPEN, SEALED, SECRET, stream
 
+from learnae.codec.seal import secret_check
 from learnae.errors import ConfigError, UnavailableError
 
 KEY = "ab" * 32
@@ -21,7 +23,7 @@ KEY = "ab" * 32
 
 def context(folder: Path, *, sealed: bool = False, **options: object) -> Any:
     """What of a ``Context`` is looked at."""
-    manifest = SimpleNamespace(name="Weather 2026", secret_check="0" * 64 if sealed else None)
+    manifest = SimpleNamespace(name="Weather 2026", secret_check=check_of(SECRET) if sealed else None)
     defaults = {option.name: option.default for option in SENSOR_OPTIONS}
     said: list[str] = []
     given = {**defaults, "nodes": "http://127.0.0.1:9", **options}
@@ -32,10 +34,13 @@ def test_it_says_whom_it_admits(tmp_path: Path) -> None:
     (tmp_path / "secret").write_bytes(base64.urlsafe_b64encode(SECRET))
     nobody = context(tmp_path)
     asyncio.run(open_sensors(nobody).aclose())
-    assert nobody.said == ["no sensor is admitted yet: name keys with --sensor-keys, or a file of them as sensor_keys_file"]
+    assert nobody.said[0].startswith("no sensor is admitted yet: name keys with --sensor-keys, or a file of them")
     holders = context(tmp_path, sealed=True, sensor_secret_file=str(tmp_path / "secret"))
     asyncio.run(open_sensors(holders).aclose())
     assert "every sensor that knows the session's secret feeds it" in holders.said[0]
+    everybody = context(tmp_path, open_sensors=True)
+    asyncio.run(open_sensors(everybody).aclose())
+    assert everybody.said[0].startswith("--open-sensors: every sensor feeds this peer")
     listed = context(tmp_path, sensor_keys=f" {KEY}, {KEY.upper()}")
     asyncio.run(open_sensors(listed).aclose())
     assert listed.said == []
@@ -48,6 +53,7 @@ def test_it_says_whom_it_admits(tmp_path: Path) -> None:
         pytest.param({"sensor_keys": True}, "keys with commas", id="keys-type"),
         pytest.param({"sensor_keys_file": ""}, "the path of a file", id="keys-file"),
         pytest.param({"admit_secret_holders": "yes"}, "true or false", id="holders"),
+        pytest.param({"open_sensors": 1}, "true or false", id="open"),
         pytest.param({"sealed": True}, "this session has a secret", id="no-secret"),
         pytest.param({"sealed": True, "sensor_secret_file": "/no/such/file"}, "cannot be read", id="no-file"),
         pytest.param({"weight": 99}, "weight", id="weight"),
@@ -56,6 +62,16 @@ def test_it_says_whom_it_admits(tmp_path: Path) -> None:
 def test_options_that_cannot_be_used_are_refused(options: dict[str, Any], message: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=message):
         open_sensors(context(tmp_path, **options))
+
+
+def test_a_wrong_secret_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(base64.urlsafe_b64encode(b"another secret than that one...."))
+    with pytest.raises(ConfigError, match="not the secret of this session"):
+        open_sensors(context(tmp_path, sealed=True, sensor_secret_file=str(tmp_path / "secret")))
+
+
+def test_it_knows_the_check_of_a_secret_that_manifests_have() -> None:
+    assert check_of(SECRET) == secret_check(SECRET)
 
 
 def test_it_reads_what_sensors_stream_to_a_node(tmp_path: Path) -> None:

@@ -1,22 +1,26 @@
 """The sensor source passes its exam over a tangle in memory, and reads only what admitted sensors signed."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 from learnae_iota.admission import Admission
-from learnae_iota.bundles import Posting
+from learnae_iota.attaching import Tips, attach_bundle
+from learnae_iota.bundles import Posting, prepare_bundle
 from learnae_iota.channel import Channel, Mode
 from learnae_iota.following import Follower, Place
+from learnae_iota.heads import OTHERS
 from learnae_iota.messages import create
 from learnae_iota.sources import IotaSensors, load_heads, save_heads
 from learnae_iota.streams import SensorSession, sensor_session
+from learnae_iota.transactions import NULL_HASH
 from sensor_rig import OPEN, SEALED, MemoryTangle, Sensor, stream
 
 from learnae.errors import DamagedError, NotFoundError
 from learnae.interfaces.sensors import Reading, SensorSource
 from learnae.testing.sensors import SensorSourceExam
+from learnae.values.ids import SensorId
 
 READINGS: list[Reading | None] = [{"x": index, "label": f"é{index}"} for index in range(7)]
 
@@ -39,8 +43,30 @@ class _Exam(SensorSourceExam):
         with Sensor(folder / sensor, self.node.tangle(), self.session, sensor=sensor) as writer:
             writer.send(end=True)
 
+    def append_half(self, folder: Path, sensor: str) -> Callable[[], None]:
+        """Let half of a bundle's transactions arrive."""
+        before = set(self.node.ledger)
+        self.append(folder, sensor, [{"half": 1}])
+        late = {digest: self.node.ledger.pop(digest) for digest in sorted(set(self.node.ledger) - before)[::2]}
+        return lambda: self.node.ledger.update(late)
+
     def replace(self, folder: Path, sensor: str) -> None:
         raise AssertionError
+
+    def test_a_replaced_stream_is_noticed(self, tmp_path: Path) -> None:
+        """Nobody can cut or replace a stream on a ledger: who begins another one of that name is passed over."""
+
+        async def exam() -> None:
+            source = self.connect(tmp_path)
+            packet = await source.read(SensorId("north"), "", max_readings=2)
+            stream(tmp_path / "another", self.node.tangle(), [{"x": 666}], session=self.session)
+            await source.sensors()
+            rest = await source.read(SensorId("north"), packet.position, max_readings=10)
+            assert [*packet.readings, *rest.readings] == READINGS
+            await source.aclose()
+
+        self.append(tmp_path, "north", READINGS)
+        asyncio.run(exam())
 
 
 class TestPublicStreams(_Exam):
@@ -139,6 +165,73 @@ def test_forged_messages_at_the_next_address_are_passed_over(tmp_path: Path) -> 
     with Sensor(tmp_path / "north", tangle) as sensor:
         sensor.send(*READINGS[3:])
     assert read_all(follower) == READINGS
+
+
+def test_a_packet_is_found_below_a_flood(tmp_path: Path) -> None:
+    """A forger who knows the next address fills it before the sensor gets there, with pieces that look like parts of bundles."""
+    node = MemoryTangle(limit=100)
+    tangle = node.tangle()
+    stream(tmp_path / "north", tangle, READINGS[:3])
+    follower = Follower(tangle, OPEN, Admission(everybody=True))
+    packet = follower.read("north", "", 100)
+    root = packet.position.rpartition(":")[2]
+    for second in range(150):
+        bundle = attach_bundle(prepare_bundle([Posting(root, "JUNK" * 1000)], second), Tips(NULL_HASH, NULL_HASH), 0)
+        node.ledger[bundle.hashes[second % 2]] = bundle.trytes[second % 2]
+    assert follower.read("north", packet.position, 100).readings == ()
+    with Sensor(tmp_path / "north", tangle) as sensor:
+        sensor.send(*READINGS[3:])
+    assert list(follower.read("north", packet.position, 100).readings) == READINGS[3:]
+    assert read_all(Follower(node.tangle(), OPEN, Admission(everybody=True))) == READINGS
+
+
+def test_a_pruned_stream_is_read_from_a_later_head_on(tmp_path: Path) -> None:
+    node = MemoryTangle()
+    more = READINGS * 3  # 21 readings, 11 packets; heads at packets 0, 3, 6, 9
+    kept: list[set[str]] = []
+    with Sensor(tmp_path / "north", node.tangle()) as sensor:
+        for start in range(0, len(more), 2):
+            sensor.send(*more[start : start + 2])
+            kept.append(set(node.ledger))
+    said: list[str] = []
+    early = Follower(node.tangle(), OPEN, Admission(everybody=True))
+    behind = early.read("north", "", 3)
+    for digest in kept[4]:  # packets 0 to 4, and the heads before them
+        node.ledger.pop(digest)
+    late = Follower(node.tangle(), OPEN, Admission(everybody=True), tell=said.append)
+    assert read_all(late) == more[12:]
+    assert ["packets 0 to 5 are on the ledger no more" in text for text in said] == [True]
+    assert list(early.read("north", behind.position, 100).readings) == [more[3], *more[12:]]  # it has the rest of packet 1
+
+
+def test_what_is_only_late_is_waited_for(tmp_path: Path) -> None:
+    """A packet that the sensor did not see confirmed may come yet: nothing is left out."""
+    node = MemoryTangle()
+    node._getInclusionStates = lambda arguments: {"states": [False] * len(arguments["transactions"])}  # type: ignore[method-assign]
+    before: set[str] = set()
+    with Sensor(tmp_path / "north", node.tangle()) as sensor:
+        sensor.send(*READINGS[:1])
+        before = set(node.ledger)
+        for reading in READINGS[1:]:
+            sensor.send(reading)
+    hidden = {digest: node.ledger.pop(digest) for digest in before}
+    follower = Follower(node.tangle(), OPEN, Admission(everybody=True))
+    assert follower.read("north", "", 100).readings == ()
+    node.ledger.update(hidden)
+    assert read_all(follower) == READINGS
+
+
+def test_a_wrong_secret_is_noticed(tmp_path: Path) -> None:
+    node = MemoryTangle()
+    stream(tmp_path / "north", node.tangle(), READINGS, session=SEALED)
+    other = sensor_session("Weather 2026", b"another secret than that one....")
+    said: list[str] = []
+    Follower(node.tangle(), other, Admission(everybody=True), tell=said.append).discover()
+    assert said == [OTHERS]
+    with Sensor(tmp_path / "wrong", node.tangle(), other) as sensor:
+        assert sensor.said == [OTHERS]
+    with Sensor(tmp_path / "right", node.tangle(), SEALED, sensor="right") as sensor:
+        assert sensor.said == []
 
 
 def test_junk_under_the_tag_is_counted_and_passed_over(tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ class Questions:
         }
 
     def find(self, request: FindTransactions) -> Answer:
-        """Answer ``findTransactions``: at most 1,000 hashes, the oldest first, without a word of what was left out."""
+        """Answer ``findTransactions``: at most 1,000 hashes, in their order, without a word of what was left out."""
         bundles, addresses = request.bundles or [], request.addresses or []
         tags, approvees = request.tags or [], request.approvees or []
         wanted = request.max_results or request.max_results_too

@@ -92,7 +92,7 @@ def find_hashes(
     approvees: Sequence[str] = (),
     limit: int,
 ) -> list[str]:
-    """Return the hashes of transactions that match one of each kind that is given, the oldest first.
+    """Return the hashes of transactions that match one of each kind that is given, in their order.
 
     Args:
         ledger: Where to look.
@@ -109,7 +109,7 @@ def find_hashes(
     conditions = [_condition(columns, len(values), leads=place == 0) for place, (columns, values) in enumerate(given)]
     everything = [value for columns, values in given for value in [*values] * len(columns)]
     where = " AND ".join(conditions) or "TRUE"
-    query = f"SELECT hash FROM transactions WHERE {where} ORDER BY number LIMIT ?"  # noqa: S608  # names and marks
+    query = f"SELECT hash FROM transactions WHERE {where} ORDER BY hash LIMIT ?"  # noqa: S608  # names and marks
     return [name for (name,) in ledger.execute(query, (*everything, limit))]
 
 

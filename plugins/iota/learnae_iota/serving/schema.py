@@ -28,9 +28,9 @@ CREATE TABLE transactions (
     milestone INTEGER,           -- the one that confirms it: set, or the next one
     trytes BLOB NOT NULL         -- zlib
 ) STRICT;
-CREATE INDEX by_address ON transactions (address);
-CREATE INDEX by_bundle ON transactions (bundle);
-CREATE INDEX by_tag ON transactions (tag);
+CREATE INDEX by_address ON transactions (address, hash);
+CREATE INDEX by_bundle ON transactions (bundle, hash);
+CREATE INDEX by_tag ON transactions (tag, hash);
 CREATE INDEX by_trunk ON transactions (trunk);
 CREATE INDEX by_branch ON transactions (branch);
 CREATE TABLE waiting (           -- tails that are neither ready nor found to be wrong

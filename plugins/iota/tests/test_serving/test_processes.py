@@ -31,8 +31,8 @@ Serve = Callable[..., "subprocess.Popen[str]"]
 PROGRAM = """
 from learnae.cli.program import make_app
 from learnae.plugins.facade import Plugins
-from learnae_iota import commands_tangle
-plugins = Plugins.of(commands_tangle)
+import learnae_iota
+plugins = Plugins.of(learnae_iota)
 make_app(plugins)(prog_name="learnae", obj=plugins)
 """
 LEARNAE = (sys.executable, "-W", "error", "-c", PROGRAM)
