@@ -142,7 +142,7 @@ def test_who_wants_neither_is_a_peer_beside_them(programs: Path, run: Run, found
     assert json.loads(ended.stdout)["reason"] == "converged"
 
 
-@pytest.mark.parametrize("page", ["README.md", "plugins/localfs/README.md", "plugins/ipfs/README.md"])
+@pytest.mark.parametrize("page", ["README.md", "plugins/localfs/README.md", "plugins/ipfs/README.md", "plugins/iota/README.md"])
 def test_what_a_page_says_about_installing_works_in_a_clone(
     page: str, uv: str, make_venv: Callable[..., Path], constraints: Path, tmp_path: Path
 ) -> None:

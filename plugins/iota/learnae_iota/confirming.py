@@ -12,7 +12,7 @@ from learnae_iota.access import Access
 from learnae_iota.bundles import Bundle
 
 LOOK_S = 10.0
-AGAIN_S = 60.0
+AGAIN_S = 150.0
 """Unconfirmed after this time, a bundle is attached once more; HORNET's tips grow old after some ten milestones."""
 
 MAX_ATTACHMENTS = 5

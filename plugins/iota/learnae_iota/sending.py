@@ -32,7 +32,7 @@ from learnae_iota.trytes import to_trytes
 HEAD_EVERY = 20
 """Packets between two heads."""
 
-REATTACH_S = 90.0
+REATTACH_S = 150.0
 """How long a packet may stay unconfirmed before it is attached again: its tips are too old then."""
 
 MAX_UNCONFIRMED = 200
@@ -163,7 +163,11 @@ class Feeder:
         """Look which of the first unconfirmed packets are confirmed by now; attach again what waits for too long."""
         for packet in list(self._waiting)[:_LOOKED_AT]:
             if self._is_confirmed(self._state.tails(packet.number)):
-                self._insist(partial(self._refuse_another, packet.number, packet.root, packet.payload))
+                crowded = self._insist(partial(self._refuse_another, packet.number, packet.root, packet.payload))
+                if crowded and not self._insist(partial(self._is_visible, packet)):
+                    self._tell(f"packet {packet.number} is buried below what others wrote to its address; it is attached again")
+                    self._attach(packet)
+                    continue
                 self._state.note_confirmed(packet.number)
                 self._waiting.remove(packet)
                 self._shared.hashes.pop(packet.number, None)
@@ -270,8 +274,17 @@ class Feeder:
                 if head.key == self.public and (head.index > index or head.first_root != stream.first_root):
                     raise _cloned(f"a head of this sensor tells of packet {head.index}, and {index} is the next one here")
 
-    def _refuse_another(self, number: int, root: str, payload: str) -> None:
-        """Look for a message at a packet's address that only this sensor's seed can have signed, and that is not kept here."""
+    def _is_visible(self, packet: KeptPacket) -> bool:
+        """Tell whether a reader finds a packet, although nodes do not show all that lies at its address."""
+        found = self._tangle.fetch(Query(addresses=(packet.address,)), max_bundle=PACKET_TRANSACTIONS, stop=self._stop)
+        return any(posting.trytes.startswith(packet.payload) for bundle in found.bundles for posting in bundle.postings)
+
+    def _refuse_another(self, number: int, root: str, payload: str) -> bool:
+        """Look for a message at a packet's address that only this sensor's seed can have signed, and that is not kept here.
+
+        Returns:
+            Whether there is more at the address than a node shows.
+        """
         channel = self._channel(number)
         reader = Reader(root, channel.mode, channel.side_key)
         known = self._shared.hashes.get(number, frozenset())
@@ -288,6 +301,7 @@ class Feeder:
                     continue
                 if message.trytes != own:
                     raise _cloned(f"packet {number} is on the ledger, and is not the one that is kept here")
+        return found.cut
 
     def _insist(self, work: Callable[[], _T]) -> _T:
         """Do something until the world lets it be done."""

@@ -181,6 +181,7 @@ def test_a_packet_is_found_below_a_flood(tmp_path: Path) -> None:
     assert follower.read("north", packet.position, 100).readings == ()
     with Sensor(tmp_path / "north", tangle) as sensor:
         sensor.send(*READINGS[3:])
+        sensor.feeder.finish()
     assert list(follower.read("north", packet.position, 100).readings) == READINGS[3:]
     assert read_all(Follower(node.tangle(), OPEN, Admission(everybody=True))) == READINGS
 

@@ -22,7 +22,7 @@ INTERVAL_S = 1
 """A milestone a second: 2 ** 10 of them last 17 minutes."""
 
 _COMMANDS = ["attachToTangle"]  # all others answer on loopback anyway; this one tells clients that the node works for them
-_SNAPSHOT = "A" * 81 + ";2779530283277761\n"
+SNAPSHOT = "A" * 81 + ";2779530283277761\n"
 
 
 class Hornet:
@@ -37,12 +37,12 @@ class Hornet:
     def __init__(self, program: Path, folder: Path, *, weight: int = 3) -> None:
         self.folder, self.weight = folder, weight
         self._environment = {**os.environ, "COO_SEED": SEED}
-        api, gossip = _free_ports(2)
+        api, gossip = free_ports(2)
         self.url = f"http://127.0.0.1:{api}"
         folder.mkdir(parents=True, exist_ok=True)
         config = _config(api, gossip, weight)
         (folder / "peering.json").write_text(json.dumps({"peers": [], "acceptAnyConnection": False, "maxPeers": 5}))
-        (folder / "snapshot.csv").write_text(_SNAPSHOT)
+        (folder / "snapshot.csv").write_text(SNAPSHOT)
         (folder / "config.json").write_text(json.dumps(config))
         config["coordinator"]["address"] = self._merkle_root(program)
         (folder / "config.json").write_text(json.dumps(config))
@@ -104,7 +104,8 @@ class Hornet:
             node.close()
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Return ports on loopback that nobody listens on."""
     lines = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [line.getsockname()[1] for line in lines]
     for line in lines:
