@@ -21,7 +21,7 @@ SHELL = re.compile(r"^```(?:sh|bash|shell)\n(.*?)^```$", re.MULTILINE | re.DOTAL
 ELSEWHERE = {
     "make demo": "it is `learnae demo` after installing: tests/demo",
     "make test": "it is what runs this test",
-    "pip install '.[jax,parquet,figures]' ./plugins/localfs ./plugins/ipfs ./plugins/iota": "in a fresh environment: tests/packaging",
+    "pip install '.[jax,parquet,figures]' ./plugins/localfs ./plugins/ipfs ./plugins/iota": "in a fresh one: tests/packaging",
     "pip install . ./plugins/localfs": "in a fresh environment: tests/packaging",
     "pip install . ./plugins/iota": "in a fresh environment: tests/packaging",
     "pip install . ./plugins/ipfs": "in a fresh environment: tests/packaging",

@@ -32,3 +32,15 @@ def test_messages_pass_with_a_compiler_and_without_one(
     programs = make_venv(wheels["learnae"], wheel)
     kernel = "pure" if compiler or wheel.name.endswith("-any.whl") else "compiled"
     assert run(programs / "python", "-W", "error", "-c", STREAM).stdout == f"{kernel} 21.5\n"
+
+
+def test_a_sensor_needs_nothing_else(wheels: dict[str, Path], make_venv: Callable[..., Path], run: Run) -> None:
+    programs = make_venv(wheels["learnae"], wheels["learnae-iota"])
+    assert "Stream readings." in run(programs / "learnae", "sensor", "stream", "--help").stdout
+    listing = "import importlib.metadata as found; print(*(each.name for each in found.distributions()))"
+    installed = run(programs / "python", "-c", listing).stdout.split()
+    assert not {"jax", "pyota", "requests", "ipfshttpclient", "learnae-ipfs"} & set(installed)
+    missing = "from learnae_iota.client import open_client; open_client('http://127.0.0.1:9', 'pyota')"
+    said = run(programs / "python", "-c", missing, check=False).stderr
+    assert "ProviderError" in said
+    assert "pip install --no-deps pyota==2.1.0" in said
