@@ -14,7 +14,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from learnae.values.choices import Averaging, Judge
 from learnae.values.journal import CycleEnded, FileFetched, Notice, PeerStarted, SliceUsed
 
 TRAINING = {"epochs": 200, "batch_size": 32, "optimiser": "adam", "learning_rate": 1e-3}
-PASSES = 100_000
+PASSES = 2_000
 """So many, of so many epochs each, that training outlasts every fault, on a fast machine as well."""
 
 
@@ -44,23 +44,30 @@ class Scene:
         hosts: dict[str, Host] | None = None,
         *,
         sharing: bool = False,
+        judge: Judge = Judge.ACCURACY,
+        training: Mapping[str, object] = TRAINING,
     ) -> None:
         features, rows, classes = _rows(options, len(names))
         self.members = {name: Member(name, part) for name, part in zip(names, np.array_split(rows, len(names)), strict=True)}
         secret = new_secret()
         manifest = make_manifest(
-            "faults", features, classes, hidden=HIDDEN, seed=0, judge=Judge.ACCURACY, slice_size=SLICE_SIZE, passes=PASSES,
+            "faults", features, classes, hidden=HIDDEN, seed=0, judge=judge, slice_size=SLICE_SIZE, passes=PASSES,
             sharing=sharing, overuse_threshold=PASSES, secret=secret,
         )  # fmt: skip
         self.folder = Path(tempfile.mkdtemp(prefix="learnae-benchmark-"))
         self.session = SwarmSession(self.folder / "session", manifest, secret)
         self.session.hosts = hosts or {}
         self._framework = options.framework
+        self._training = dict(training)
 
     def start(self, name: str) -> None:
         """Start a peer, or start it again with the same command."""
         self.session.start(
-            self.members[name], framework=self._framework, averaging=Averaging.PAIRWISE, training=TRAINING, quiet_period_s=5.0
+            self.members[name],
+            framework=self._framework,
+            averaging=Averaging.PAIRWISE,
+            training=self._training,
+            quiet_period_s=5.0,
         )
 
     def start_all(self) -> None:
