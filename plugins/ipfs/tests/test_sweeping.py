@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 from learnae_ipfs.access import Access
-from learnae_ipfs.storage.sweeping import SWEEP_S, Sweeper
+from learnae_ipfs.storage.sweeping import MOMENT_S, MOMENTS, SWEEP_S, Sweeper
 
 from learnae.errors import UnavailableError
 
@@ -84,13 +84,17 @@ def test_nothing_is_swept_away_under_an_operation_and_a_daemon_that_is_away_is_n
         async with sweeps.operation():
             await pauses.over()
             assert daemon.sweeps == 0
+            assert pauses.asked[-1] == MOMENT_S
+            for _ in range(MOMENTS):
+                await pauses.over()
+            assert daemon.sweeps == 1, "operations without end hold it back for a while only"
         daemon.is_away = True
         await pauses.over()
         daemon.is_away = False
         async with sweeps.operation():
             pass
         await pauses.over()
-        assert daemon.sweeps == 1
+        assert daemon.sweeps == 2
         await sweeps.aclose()
         async with sweeps.operation():
             pass

@@ -17,6 +17,10 @@ from learnae_ipfs.access import Access
 SWEEP_S = 60.0
 """The shortest time between two sweeps."""
 
+MOMENT_S, MOMENTS = 1.0, 60
+"""How often, and how many times, to look whether nothing is under way; then a sweep harms nothing either, but costs: what a file
+under way had fetched is fetched again."""
+
 SHARE = 50
 """A sweep that took a second is followed by so many seconds without one: it reads the names of all blocks."""
 
@@ -38,7 +42,7 @@ class Sweeper:
 
     @contextlib.asynccontextmanager
     async def operation(self) -> AsyncIterator[None]:
-        """Hold the next sweep back while this lasts, for what it fetched is kept only at its end; and have one afterwards."""
+        """Hold the next sweep back a while for this, because what it fetched is kept only at its end; and have one afterwards."""
         self._under_way += 1
         try:
             yield
@@ -60,7 +64,11 @@ class Sweeper:
         while True:
             await self._sleep(pause_s)
             pause_s = SWEEP_S
-            if self._worth and not self._under_way:
+            if self._worth:
+                for _ in range(MOMENTS):
+                    if not self._under_way:
+                        break
+                    await self._sleep(MOMENT_S)
                 self._worth = False
                 began_s = time.monotonic()
                 with contextlib.suppress(LearnaeError):  # whoever uses the daemon next hears what is wrong with it
