@@ -21,7 +21,7 @@ import time
 import uuid
 from pathlib import Path
 
-from ipfs_faults import Scene
+from ipfs_faults import TRAINING, Scene
 from swarms import find_program
 
 from learnae import Context, PeerId, Plugins, SessionId
@@ -29,6 +29,7 @@ from learnae.interfaces.provider import Capability
 from learnae.interfaces.storage import Storage
 from learnae.report.reading import read_journal
 from learnae.testing.rows import toy_manifest
+from learnae.values.choices import Judge
 from learnae.values.journal import CycleEnded, FileFetched, ModelPublished
 
 SIZES = {"16 KB": 16_000, "1 MB": 1_000_000, "50 MB": 50_000_000}
@@ -154,20 +155,21 @@ async def fetch_once(folder: Path, size: int) -> None:
 def from_announced_to_adopted(options: argparse.Namespace) -> None:
     """Let ann train and bob average; time from ann's journal to bob's: published, fetched, judged, and perhaps adopted."""
     options.data = None
-    with Scene(["ann", "bob"], options) as scene:
+    slowly = {**TRAINING, "learning_rate": 1e-5}  # so that every model of ann's is better than the one before
+    with Scene(["ann", "bob"], options, judge=Judge.LOSS, training=slowly) as scene:
         scene.session.extra["bob"] = {"averaging.train_probability": 0.0}
         scene.start_all()
         scene.wait(lambda: len(_travels(scene)) >= options.models, f"{options.models} models travelled", 300.0)
         travels = _travels(scene)
     fetched, judged = ([1e3 * each[index] for each in travels] for index in (0, 1))
     print(
-        f"{len(travels)} models: published -> fetched by another {statistics.median(fetched):.0f} ms, -> averaged and judged "
+        f"{len(travels)} models: published -> fetched by another {statistics.median(fetched):.0f} ms, -> adopted "
         f"{statistics.median(judged):.0f} ms (medians; the slowest {max(judged):.0f} ms)"
     )
 
 
 def _travels(scene: Scene) -> list[tuple[float, float]]:
-    """Return, for each of ann's models that bob fetched, the seconds until it had it and until the cycle with it ended."""
+    """Return, for each of ann's models that bob adopted, the seconds until it had it and until the cycle with it ended."""
     published: dict[str, float] = {}
     for line in read_journal(scene.session.folder / "ann" / "events.jsonl").lines:
         if isinstance(line.fact, ModelPublished):
@@ -179,9 +181,10 @@ def _travels(scene: Scene) -> list[tuple[float, float]]:
         match line.fact:
             case FileFetched(kind="model", digest=digest) if digest in published:
                 fetched = digest, line.time
-            case CycleEnded(partners=partners) if partners and fetched is not None:
+            case CycleEnded(partners=partners, kept=kept) if partners and fetched is not None:
                 since_s = published[fetched[0]]
-                travels.append((fetched[1] - since_s, line.time - since_s))
+                if kept:
+                    travels.append((fetched[1] - since_s, line.time - since_s))
                 fetched = None
             case _:
                 pass

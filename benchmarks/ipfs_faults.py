@@ -14,7 +14,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +27,10 @@ from swarms import SwarmSession, each_fact
 from learnae.codec.seal import new_secret
 from learnae.data.synthetic import SYNTHETIC_COLUMNS, synthetic_rows
 from learnae.values.choices import Averaging, Judge
-from learnae.values.journal import CycleEnded, Notice, PeerStarted
+from learnae.values.journal import CycleEnded, FileFetched, Notice, PeerStarted, SliceUsed
 
 TRAINING = {"epochs": 200, "batch_size": 32, "optimiser": "adam", "learning_rate": 1e-3}
-PASSES = 100_000
+PASSES = 2_000
 """So many, of so many epochs each, that training outlasts every fault, on a fast machine as well."""
 
 
@@ -42,25 +42,32 @@ class Scene:
         names: list[str],
         options: argparse.Namespace,
         hosts: dict[str, Host] | None = None,
-        averaging: Averaging = Averaging.PAIRWISE,
+        *,
+        sharing: bool = False,
+        judge: Judge = Judge.ACCURACY,
+        training: Mapping[str, object] = TRAINING,
     ) -> None:
         features, rows, classes = _rows(options, len(names))
         self.members = {name: Member(name, part) for name, part in zip(names, np.array_split(rows, len(names)), strict=True)}
         secret = new_secret()
         manifest = make_manifest(
-            "faults", features, classes, hidden=HIDDEN, seed=0, judge=Judge.ACCURACY, slice_size=SLICE_SIZE, passes=PASSES,
-            overuse_threshold=PASSES, secret=secret,
+            "faults", features, classes, hidden=HIDDEN, seed=0, judge=judge, slice_size=SLICE_SIZE, passes=PASSES,
+            sharing=sharing, overuse_threshold=PASSES, secret=secret,
         )  # fmt: skip
         self.folder = Path(tempfile.mkdtemp(prefix="learnae-benchmark-"))
         self.session = SwarmSession(self.folder / "session", manifest, secret)
         self.session.hosts = hosts or {}
         self._framework = options.framework
-        self._averaging = averaging
+        self._training = dict(training)
 
     def start(self, name: str) -> None:
         """Start a peer, or start it again with the same command."""
         self.session.start(
-            self.members[name], framework=self._framework, averaging=self._averaging, training=TRAINING, quiet_period_s=5.0
+            self.members[name],
+            framework=self._framework,
+            averaging=Averaging.PAIRWISE,
+            training=self._training,
+            quiet_period_s=5.0,
         )
 
     def start_all(self) -> None:
@@ -90,15 +97,18 @@ class Scene:
         now = self.session.board(other).get(place, 0)
         return lambda: self.session.board(one).get(place, 0) > now
 
-    def averaged(self, one: str, other: str) -> Callable[[], bool]:
-        """Return a condition: ``one`` has fetched and tried a model of ``other``'s once more than now."""
+    def trains_on(self, one: str, other: str) -> bool:
+        """Say whether ``one`` has fetched a dataslice of ``other``'s, and trained on it."""
         author = self.session.peer_id(other)
+        fetched = {
+            fact.digest for fact in each_fact(self.session, one, FileFetched) if (fact.kind, fact.author) == ("slice", author)
+        }
+        return any(fact.slice in fetched for fact in each_fact(self.session, one, SliceUsed))
 
-        def count() -> int:
-            return sum(author in fact.partners and fact.tried is not None for fact in each_fact(self.session, one, CycleEnded))
-
-        before = count()
-        return lambda: count() > before
+    def averages_with(self, one: str, other: str) -> bool:
+        """Say whether ``one`` has fetched a model of ``other``'s, and tried the average."""
+        author = self.session.peer_id(other)
+        return any(author in fact.partners and fact.tried is not None for fact in each_fact(self.session, one, CycleEnded))
 
     def wait(self, condition: Callable[[], bool], what: str, deadline_s: float = 150.0) -> float:
         """Wait for a condition; return the seconds."""
@@ -210,7 +220,7 @@ def reach_a_third(options: argparse.Namespace) -> None:
     """Two peers that cannot reach each other train together through one that both reach."""
     with plugged({"left": ["h1", "h2"], "right": ["h2", "h3"]}) as hosts:
         names = {"mid": hosts["h2"], "ann": hosts["h1"], "cyd": hosts["h3"]}
-        with Scene(list(names), options, names, Averaging.SOUP) as scene:  # which tries worse models too
+        with Scene(list(names), options, names, sharing=True) as scene:
             scene.start("mid")
             addresses = scene.session.addresses("mid")
             for name, network in (("ann", "left"), ("cyd", "right")):
@@ -219,10 +229,14 @@ def reach_a_third(options: argparse.Namespace) -> None:
                 scene.start(name)
             seconds = scene.wait(lambda: scene.is_known("ann", "cyd") and scene.is_known("cyd", "ann"), "they hear of each other")
             tell("ann and cyd reach only mid", "know each other's models", seconds)
-            seconds = scene.wait(scene.averaged("ann", "cyd"), "ann averages with cyd's")
-            tell("  ann fetched and averaged with a model of cyd's", "through mid", seconds)
-            seconds = scene.wait(scene.averaged("cyd", "ann"), "cyd averages with ann's")
-            tell("  cyd fetched and averaged with a model of ann's", "through mid", seconds)
+            for one, other in (("ann", "cyd"), ("cyd", "ann")):
+                seconds = scene.wait(lambda one=one, other=other: scene.trains_on(one, other), f"{one} trains on {other}'s rows")  # type: ignore[misc]
+                tell(f"  {one} fetched a dataslice of {other}'s, and trained on it", "through mid", seconds)
+            seconds = scene.wait(
+                lambda: scene.averages_with("ann", "cyd") or scene.averages_with("cyd", "ann"),
+                "the worse averages with the better",
+            )
+            tell("  the worse of both fetched and averaged with the better's model", "through mid", seconds)
 
 
 def _starts(scene: Scene, name: str) -> int:

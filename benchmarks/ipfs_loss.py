@@ -87,7 +87,7 @@ def main() -> None:
                 for member in members:
                     session.start(
                         member, framework=options.framework, averaging=Averaging.PAIRWISE, training=TRAINING,
-                        expect_peers=len(members) - 1, quiet_period_s=10.0,
+                        expect_peers=len(members) - 1, quiet_period_s=20.0,
                     )  # fmt: skip
                     if not session.bootstrap:
                         session.bootstrap = [session.address(member.name)]

@@ -21,11 +21,14 @@ from pathlib import Path
 
 import numpy as np
 import psutil
-from ipfs_faults import Scene
+from ipfs_faults import TRAINING, Scene
 from numpy.typing import NDArray
 
 STAY = ("ann", "bob")
 COME_AND_GO = ("cyd", "dan", "eve", "fay")
+SLOWLY = {**TRAINING, "epochs": 2_000}
+"""Work cycles of seconds, as those of larger models on a machine of one's own."""
+
 SAMPLE_S = 5.0
 LEAVING_S = 60.0
 
@@ -142,7 +145,7 @@ def main() -> None:
     options = parser.parse_args()
     options.data, draw = None, random.Random(options.seed)  # noqa: S311 - moments, not secrets
     samples: dict[str, list[Sample]] = {name: [] for name in STAY}
-    with Scene([*STAY, *COME_AND_GO], options) as scene:
+    with Scene([*STAY, *COME_AND_GO], options, training=SLOWLY) as scene:
         for name in STAY:
             scene.session.extra[name] = {"network.retention_s": 60.0}
         scene.start_all()

@@ -67,8 +67,8 @@ class SwarmSession(RunningSession):
         return found | self.extra.get(name, {})
 
     def command(self, name: str, config: Path) -> list[str]:
-        """Return the command that is this peer, on its host."""
-        return self._there(name, super().command(name, config))
+        """Return the command that is this peer, on its host; where cores are few, its training waits for the rest."""
+        return self._there(name, ["nice", "-n", "10", *super().command(name, config)])
 
     def _there(self, name: str, command: list[str]) -> list[str]:
         return self.hosts[name].command(command) if name in self.hosts else command

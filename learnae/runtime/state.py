@@ -1,12 +1,16 @@
 """The state folder: a peer's own place in one session, used by one process at a time."""
 
+import contextlib
 import fcntl
 import os
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from learnae.errors import StateError
+
+_TRIALS, _BETWEEN_TRIALS_S = 5, 0.02
 
 
 class StateFolder:
@@ -33,7 +37,7 @@ class StateFolder:
         except OSError as exc:
             raise StateError(f"{path}: cannot be used as a state folder: {exc.strerror}") from exc
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(lock)
         except BlockingIOError as exc:
             holder = os.read(lock, 20).decode("ascii", "replace").strip()
             os.close(lock)
@@ -96,3 +100,17 @@ class StateFolder:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+
+def _lock(lock: int) -> None:
+    """Lock for this process alone; a command that looks whether a peer runs holds the lock for a moment, and is waited for.
+
+    Raises:
+        OSError: ``BlockingIOError`` if a peer holds it.
+    """
+    for _ in range(_TRIALS):
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        time.sleep(_BETWEEN_TRIALS_S)
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

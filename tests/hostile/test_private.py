@@ -73,8 +73,13 @@ def _written(arena: Arena, peers: tuple[RunningPeer, ...]) -> Iterator[tuple[str
     for peer in peers:
         owner = arena.seal.owner(peer.peer)
         for where in (arena.messages, arena.files):
-            for path in (where / owner).iterdir():
+            for path in _whole(where / owner):
                 yield where.name, path.read_bytes()
+
+
+def _whole(folder: Path) -> list[Path]:
+    """Return the files of a running peer that it is not just writing."""
+    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
 
 
 def _kind(arena: Arena, where: str, data: bytes) -> str:
@@ -126,7 +131,7 @@ def test_a_stranger_who_only_copies_the_victims_words_does_not_stop_it(arena: Ar
     finished(victim)
     since = len(victim.facts())
     stranger = Stranger(arena)
-    kept = [path.read_bytes() for path in sorted((arena.messages / arena.seal.owner(victim.peer)).iterdir())]
+    kept = [path.read_bytes() for path in _whole(arena.messages / arena.seal.owner(victim.peer))]
     for index, data in enumerate(kept):
         arena.write(arena.messages / stranger.owner / f"{index:064x}", data)
     arena.wait_until_everything_was_read()

@@ -1,7 +1,9 @@
 """Whole sessions of real peers over a shared folder, several in one event loop."""
 
 import asyncio
+import fcntl
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,7 @@ from learnae.performing.store import Store
 from learnae.plugins.facade import Plugins
 from learnae.runtime.peer import Outcome
 from learnae.runtime.running import run_peer
+from learnae.runtime.signals import Signals
 from learnae.runtime.state import StateFolder
 from learnae.values.choices import Role, Task
 from learnae.values.ids import Digest, PeerId
@@ -30,6 +33,7 @@ from learnae.values.journal import (
     AnyFact,
     CycleEnded,
     JournalLine,
+    ModelScored,
     Notice,
     PeerStarted,
     ReadingsReceived,
@@ -274,6 +278,14 @@ def test_a_second_process_on_one_state_folder_is_refused(tmp_path: Path) -> None
     StateFolder.open(tmp_path / "state").close()
 
 
+def test_who_only_looks_whether_a_peer_runs_keeps_none_from_starting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    StateFolder.open(tmp_path / "state").close()
+    look = os.open(tmp_path / "state" / "lock", os.O_RDONLY)
+    fcntl.flock(look, fcntl.LOCK_SH)
+    monkeypatch.setattr("learnae.runtime.state.time.sleep", lambda _: os.close(look))
+    StateFolder.open(tmp_path / "state").close()
+
+
 def test_a_damaged_model_is_a_sentence(place: Place) -> None:
     manifest = place.manifest()
     settings = place.settings("peer", peer={"data": place.rows("peer")})
@@ -310,3 +322,21 @@ def test_a_file_that_grew_gives_new_slices_only(place: Place) -> None:
     before, after = of(place.facts("peer"), SlicesQueued)
     assert before.rows + after.rows <= 240
     assert after.rows < before.rows
+
+
+def test_a_cancellation_in_the_moment_before_it_runs_is_not_lost(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by Ctrl-C, which cancels the task that is running."""
+    place.manifest()
+    direct = Signals.direct
+
+    def interrupted(signals: Signals, peer: Any, stop_after_s: float | None) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        direct(signals, peer, stop_after_s)
+
+    monkeypatch.setattr(Signals, "direct", interrupted)
+    settings = place.settings("peer", peer={"data": place.rows("peer"), "until": "interrupted"}, retry_s=30.0)
+    with pytest.raises(asyncio.CancelledError):
+        run(settings)
+    assert not of(place.facts("peer"), ModelScored)

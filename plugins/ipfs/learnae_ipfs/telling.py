@@ -29,7 +29,7 @@ def once(file: Path, tell: Callable[[str], None]) -> Callable[[str], None]:
         tell(text)
         note = {"process": os.getpid(), "said": [*said, text][-_MAX_SENTENCES:]}
         with contextlib.suppress(OSError):
-            write_private(file, json.dumps(note).encode())
+            write_private(file, json.dumps(note).encode(), durable=False)  # it counts for this process only
 
     return say
 

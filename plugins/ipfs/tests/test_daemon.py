@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import psutil
 import pytest
 from kubo_rig import until
 from learnae_ipfs.daemon.foreign import ForeignDaemon
-from learnae_ipfs.daemon.private import MAX_BACKOFF_S, SOON_S, open_access
+from learnae_ipfs.daemon.private import LOG_S, MAX_BACKOFF_S, SOON_S, open_access
 from learnae_ipfs.kubo import Kubo
 from learnae_ipfs.settings import IpfsSettings
 from private_daemons import KEY, Home, end_all, processes_of
@@ -248,6 +249,70 @@ def test_a_daemon_that_was_killed_is_started_again_and_said_so(home: Home) -> No
     assert processes_of(home.folder) == []
 
 
+def test_the_token_of_a_killed_daemon_is_told_to_nobody_and_not_used_again(newest: Home) -> None:
+    async def run() -> None:
+        access = newest.access()
+        await access.kubo()
+        token, port = (newest.folder / "token").read_text(), int((newest.repo / "api").read_text().rpartition("/")[2])
+        newest.process.kill()
+        until(lambda: not newest.runs(), "end of the daemon")
+        with socket.socket() as stranger:
+            stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            stranger.bind(("127.0.0.1", port))
+            stranger.listen()
+            stranger.setblocking(False)
+            with pytest.raises(UnavailableError, match="ended by itself"):
+                await access.kubo()
+            newest.clock.now += 1.0
+            assert await _peer(await access.kubo())
+            with pytest.raises(BlockingIOError):
+                stranger.accept()
+        assert (newest.folder / "token").read_text() != token
+        assert _status(newest, token) == 403
+        await access.aclose()
+
+    asyncio.run(run())
+
+
+def test_its_log_stays_small_while_it_runs(newest: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run() -> None:
+        access = newest.access()
+        await access.kubo()
+        await access.kubo()
+        monkeypatch.setattr("learnae_ipfs.daemon.log.MAX_LOG_BYTES", 100)
+        log = newest.folder / "daemon.log"
+        said = log.read_bytes()
+        await access.kubo()
+        assert log.read_bytes() == said
+        newest.clock.now += LOG_S
+        await access.kubo()
+        assert log.read_bytes() == b""
+        assert log.with_name("daemon.log.1").read_bytes() == said[-100:]
+        await access.aclose()
+
+    asyncio.run(run())
+    assert not (newest.folder / "daemon.log").read_bytes().startswith(b"\0"), "the daemon goes on where the log ends"
+
+
+def test_a_program_that_hangs_does_not_delay_the_end(tmp_path: Path) -> None:
+    program = tmp_path / "ipfs"
+    program.write_text('#!/bin/sh\necho $$ > "$(dirname "$0")/pid"\nsleep 600\n')
+    program.chmod(0o755)
+
+    async def run() -> None:
+        access = Home(program, tmp_path).access()
+        waiting = asyncio.create_task(access.kubo())
+        while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+            await asyncio.sleep(0.01)
+        async with asyncio.timeout(4):
+            await access.aclose()
+        (outcome,) = await asyncio.gather(waiting, return_exceptions=True)
+        assert isinstance(outcome, UnavailableError)
+
+    asyncio.run(run())
+    until(lambda: not psutil.pid_exists(int((tmp_path / "pid").read_text())), "end of the program")
+
+
 def test_what_failed_for_another_reason_harms_nothing(newest: Home) -> None:
     async def run() -> None:
         access = newest.access()
@@ -353,7 +418,11 @@ def test_settings_are_applied_again_whatever_was_done_to_them(home: Home) -> Non
     config["DNS"] = {"Resolvers": {".": "auto"}}
     file.write_text(json.dumps(config))
     assert home.use(_peer) == peer
-    assert json.loads(file.read_text()) == wanted
+    written = json.loads(file.read_text())
+    token = written["API"]["Authorizations"]["learnae"].pop("AuthSecret")
+    assert token == f"bearer:{(home.folder / 'token').read_text()}"
+    assert wanted["API"]["Authorizations"]["learnae"].pop("AuthSecret") != token, "each start has another"
+    assert written == wanted
 
 
 def test_nobody_else_on_this_machine_can_use_it(home: Home) -> None:

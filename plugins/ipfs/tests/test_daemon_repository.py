@@ -3,6 +3,7 @@
 import asyncio
 import fcntl
 import json
+import os
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -185,8 +186,36 @@ def test_a_large_log_is_put_aside(home: Home, monkeypatch: pytest.MonkeyPatch) -
     home.use(_peer)
     assert log.read_text().startswith(first)
     assert not (home.folder / "daemon.log.1").exists()
-    monkeypatch.setattr("learnae_ipfs.daemon.starting.MAX_LOG_BYTES", 100)
-    before = log.read_text()
+    monkeypatch.setattr("learnae_ipfs.daemon.log.MAX_LOG_BYTES", 100)
+    before = log.read_bytes()
     home.use(_peer)
-    assert (home.folder / "daemon.log.1").read_text() == before
+    assert (home.folder / "daemon.log.1").read_bytes() == before[-100:]
     assert log.read_text().count("Daemon is ready") == 1
+
+
+@pytest.mark.parametrize("odd", ["a symbolic link", "no folder"])
+def test_what_lies_in_place_of_a_repository_is_said_in_one_sentence(home: Home, odd: str) -> None:
+    if odd == "no folder":
+        os.mkfifo(home.repo)
+    else:
+        (home.folder / "elsewhere").mkdir()
+        home.repo.symlink_to(home.folder / "elsewhere")
+    with pytest.raises(ProviderError, match=rf"{home.repo}, where .* is {odd}; move it away, and a new one is made"):
+        home.use(_peer)
+    assert processes_of(home.folder) == []
+
+
+def test_pipes_and_links_among_its_files_neither_hang_nor_mislead_it(home: Home) -> None:
+    target = home.folder / "target"
+    target.write_text("of somebody else")
+    for name in ("token", "daemon.json", "port", "said.json"):
+        os.mkfifo(home.folder / name)
+    (home.folder / "addresses.json").symlink_to(target)
+    log = home.folder / "daemon.log"
+    log.symlink_to(target)
+    with pytest.raises(UnavailableError, match=rf"cannot be started: {log}: it is no regular file"):
+        home.use(_peer)
+    log.unlink()
+    assert home.use(_peer)
+    assert target.read_text() == "of somebody else"
+    assert all((home.folder / name).is_file() for name in ("token", "daemon.json", "port"))

@@ -337,3 +337,14 @@ def test_whoever_is_forgotten_is_not_asked_any_more() -> None:
     reader.round()
     assert not reader.daemon.calls
     assert name_of_peer(alice.peer) is not None
+
+
+def test_the_mailbox_of_a_connected_daemon_is_read_before_any_that_somebody_made_up() -> None:
+    reader = Reader()
+    for number in range(100, 400):
+        reader.author(number, trust=Trust.TOLD)
+    reader.round()
+    newcomer = reader.author(1)
+    post(newcomer, [b"hello"])
+    reader.directory.see({newcomer.peer: None})
+    assert reader.round() == [b"hello"]

@@ -95,7 +95,7 @@ def test_a_quiet_round_costs_two_calls(network: MemoryNetwork, tmp_path: Path) -
 def test_ten_thousand_provider_records_cost_bounded_work_and_hide_no_friend(network: MemoryNetwork, tmp_path: Path) -> None:
     friend = network.daemon(1)
     for number in range(10_000):
-        network.providers[BLOCK][peer_id(100_000 + number)] = (f"/ip4/10.0.{number // 250}.{number % 250}/tcp/1",) * 50
+        network.providers[BLOCK][peer_id(100_000 + number)] = (f"/ip4/10.0.{number // 250}.{number % 250}/tcp/4001",) * 50
     seeker = Seeker(network, 2, tmp_path, bootstrap=(address(friend),))
     for _ in range(30):
         before = seeker.daemon.calls["swarm/connect"]
@@ -112,13 +112,19 @@ def test_ten_thousand_provider_records_cost_bounded_work_and_hide_no_friend(netw
 
 def test_what_providers_give_as_addresses_is_checked(network: MemoryNetwork, tmp_path: Path) -> None:
     friend = network.daemon(1)
-    evil = ("/unix/run/docker.sock", "/ip4/127.0.0.1/tcp/22/http", "x" * 10_000, "/dnsaddr/evil.example", "/ip4/10.0.0.1/tcp/1")
+    evil = (
+        "/unix/run/docker.sock",
+        "/ip4/127.0.0.1/tcp/22/http",
+        "x" * 10_000,
+        "/dnsaddr/evil.example",
+        "/ip4/10.0.0.1/tcp/4001",
+    )
     network.providers[BLOCK] = {peer_id(5): evil, "../../etc/passwd": (), peer_id(6): evil * 1_000}
     seeker = Seeker(network, 2, tmp_path, bootstrap=(address(friend),))
     for _ in range(3):
         seeker.round()
     dialled = {address.rpartition("/p2p/")[0] for address in seeker.daemon.dialled}
-    assert dialled == {friend.address, "/ip4/10.0.0.1/tcp/1", ""}
+    assert dialled == {friend.address, "/ip4/10.0.0.1/tcp/4001", ""}
     assert ADDRESSES < PROVIDERS
 
 
@@ -179,7 +185,7 @@ def test_a_cut_of_a_minute_is_over_within_a_minute(network: MemoryNetwork, tmp_p
             seeker.daemon.part(other.daemon)
     far = {seeker.daemon.peer: seeker.daemon.address for seeker in seekers}
     for seeker in seekers:
-        seeker.daemon.address = "/ip4/10.0.0.0/tcp/1"
+        seeker.daemon.address = "/ip4/10.0.0.0/tcp/4001"
     for _ in range(20):
         for seeker in seekers:
             seeker.round(after_s=3 / 5)

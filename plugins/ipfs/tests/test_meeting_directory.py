@@ -4,7 +4,17 @@ import itertools
 import random
 
 import pytest
-from learnae_ipfs.transport.directory import FAR_S, FORGOTTEN_S, LATELY_S, MAX_CONNECTED, MAX_KNOWN, NEAR_S, Directory, Trust
+from learnae_ipfs.transport.directory import (
+    FAR_S,
+    FORGOTTEN_S,
+    LATELY_S,
+    MAX_CONNECTED,
+    MAX_KNOWN,
+    MAX_VAIN,
+    NEAR_S,
+    Directory,
+    Trust,
+)
 from learnae_ipfs.transport.letters import MAX_ADDRESSES, MAX_PEERS, Whereabouts
 from transport_fakes import Clock, peer_id
 
@@ -24,7 +34,7 @@ class Book(Directory):
         return peer_id(number)
 
     def meet(self, *numbers: int) -> list[str]:
-        return [known.peer for known in self.see({peer_id(number): f"/ip4/10.0.0.1/tcp/{number}" for number in numbers})]
+        return [known.peer for known in self.see({peer_id(number): f"/ip4/10.0.0.1/tcp/{4000 + number}" for number in numbers})]
 
     def dial(self, at_most: int = 8) -> list[str]:
         return [known.peer for known in self.due(at_most=at_most)]
@@ -36,13 +46,13 @@ def book() -> Book:
 
 
 def test_what_strangers_claim_is_bounded_and_crowds_out_nobody(book: Book) -> None:
-    friend = book.hear(1, Trust.BOOTSTRAP, "/ip4/10.0.0.1/tcp/1")
-    met = book.hear(2, Trust.TOLD, "/ip4/10.0.0.1/tcp/2")
+    friend = book.hear(1, Trust.BOOTSTRAP, "/ip4/10.0.0.1/tcp/4001")
+    met = book.hear(2, Trust.TOLD, "/ip4/10.0.0.1/tcp/4002")
     book.meet(2)
     book.meet()
-    told = book.hear(3, Trust.TOLD, "/ip4/10.0.0.1/tcp/3")
+    told = book.hear(3, Trust.TOLD, "/ip4/10.0.0.1/tcp/4003")
     for number in range(100, 2_100):
-        book.hear(number, Trust.FOUND, f"/ip4/10.1.{number // 256}.{number % 256}/tcp/1")
+        book.hear(number, Trust.FOUND, f"/ip4/10.1.{number // 256}.{number % 256}/tcp/4001")
     assert len(list(book)) == MAX_KNOWN
     assert {friend, met, told} <= set(book.dial())
     assert len(book.dial()) <= 4 * 8
@@ -140,15 +150,15 @@ def test_whoever_is_gone_for_hours_is_forgotten_but_a_bootstrap_address_never(bo
 
 
 def test_what_is_worth_telling(book: Book) -> None:
-    read = book.hear(1, Trust.FOUND, "/ip4/10.0.0.9/tcp/9")
+    read = book.hear(1, Trust.FOUND, "/ip4/10.0.0.9/tcp/4009")
     book.hear(2, Trust.FOUND)
     book.meet(1, 2)
     book.read(read)
     book.read(peer_id(77))
     (told,) = book.whereabouts()
     assert told.peer == read
-    assert told.addresses[0] == "/ip4/10.0.0.1/tcp/1", "where it was reached comes first"
-    assert book.remembered() == [f"/ip4/10.0.0.1/tcp/1/p2p/{read}", f"/ip4/10.0.0.9/tcp/9/p2p/{read}"]
+    assert told.addresses[0] == "/ip4/10.0.0.1/tcp/4001", "where it was reached comes first"
+    assert book.remembered() == [f"/ip4/10.0.0.1/tcp/4001/p2p/{read}"], "and no other is remembered"
     book.meet()
     book.clock.now += LATELY_S + 1
     assert book.whereabouts() == ()
@@ -170,15 +180,15 @@ def test_of_many_each_tells_of_others_and_always_of_the_same(book: Book) -> None
 
 
 def test_rumours_displace_no_address_that_served(book: Book) -> None:
-    book.hear(1, Trust.FOUND, "/ip4/10.0.0.1/tcp/1")
+    book.hear(1, Trust.FOUND, "/ip4/10.0.0.1/tcp/4001")
     book.meet(1)
-    book.hear(1, Trust.FOUND, "/ip4/10.0.0.2/tcp/1", itself=True)
+    book.hear(1, Trust.FOUND, "/ip4/10.0.0.2/tcp/4001", itself=True)
     for number in range(100):
-        book.hear(1, Trust.TOLD, f"/ip4/10.9.9.9/tcp/{number}")
-        book.hear(1, Trust.FOUND, f"/ip4/10.8.8.8/tcp/{number}")
+        book.hear(1, Trust.TOLD, f"/ip4/10.9.9.9/tcp/{4000 + number}")
+        book.hear(1, Trust.FOUND, f"/ip4/10.8.8.8/tcp/{4000 + number}")
     known = book.get(peer_id(1))
     assert known is not None
-    assert known.addresses[:2] == ("/ip4/10.0.0.1/tcp/1", "/ip4/10.0.0.2/tcp/1")
+    assert known.addresses[:2] == ("/ip4/10.0.0.1/tcp/4001", "/ip4/10.0.0.2/tcp/4001")
     assert len(known.addresses) == MAX_ADDRESSES
     assert not any("10.8.8.8" in address for address in known.addresses), "who was met is not found any more"
 
@@ -187,3 +197,64 @@ def test_nobody_tells_who_we_are_and_failures_of_strangers_are_no_matter(book: B
     book.hear(0, Trust.TOLD)
     assert list(book) == []
     book.failed(peer_id(5))
+
+
+def test_one_who_makes_up_daemons_takes_no_room_from_others(book: Book) -> None:
+    honest = book.hear(1, Trust.TOLD, "/ip4/10.0.0.1/tcp/4001")
+    for number in range(100, 2_100):
+        book.learn(Whereabouts(peer_id(number), shared=False), Trust.TOLD, teller=peer_id(99))
+    assert len(list(book)) == 1 + MAX_PEERS
+    for _ in range(MAX_VAIN):
+        book.clock.now += FAR_S
+        for known in book:
+            book.failed(known.peer)
+    assert list(book) == [], "who was never met, and cannot be, is forgotten"
+    assert book.get(honest) is None
+
+
+def test_whoever_was_met_in_an_earlier_run_is_tried_for_ever(book: Book) -> None:
+    book.recall(peer_id(1), "/dns4/friend.example/tcp/443")
+    for _ in range(2 * MAX_VAIN):
+        book.clock.now += FAR_S
+        assert book.dial() == [peer_id(1)]
+        book.failed(peer_id(1))
+    (known,) = book
+    assert known.addresses == ("/dns4/friend.example/tcp/443",)
+
+
+@pytest.mark.parametrize(
+    ("address", "heard", "said"),
+    [
+        ("/ip4/203.0.113.7/tcp/4001", True, True),
+        ("/ip4/192.168.1.7/udp/4001/quic-v1", True, True),
+        ("/dns4/friend.example/tcp/4001", False, True),
+        ("/dns4/friend.example/tcp/443/tls/ws", False, True),
+        ("/dns4/friend.example/tcp/22", False, False),
+        ("/ip4/192.168.1.1/tcp/22", False, False),
+        ("/ip4/192.168.1.1/tcp/443", False, False),
+        ("/ip4/127.0.0.1/tcp/4001", False, False),
+        ("/ip6/::1/tcp/4001", False, False),
+        ("/ip4/169.254.169.254/tcp/8080", False, False),
+        ("/ip4/224.0.0.1/udp/4001/quic-v1", False, False),
+        ("/ip4/0.0.0.0/tcp/4001", False, False),
+    ],
+)
+def test_a_member_makes_nobody_knock_at_any_door(book: Book, address: str, heard: bool, said: bool) -> None:
+    for number, trust in ((1, Trust.TOLD), (2, Trust.FOUND)):
+        book.hear(number, trust, address)
+        known = book.get(peer_id(number))
+        assert known is not None
+        assert (known.addresses == (address,)) is heard
+    book.hear(3, Trust.FOUND)
+    book.meet(3)
+    book.hear(3, Trust.FOUND, address, itself=True)
+    known = book.get(peer_id(3))
+    assert known is not None
+    assert (address in known.addresses) is said, "who was met may have a name"
+
+
+def test_on_a_machine_without_a_network_neighbours_on_it_are_dialled(book: Book) -> None:
+    book.is_machine_only = True
+    book.hear(1, Trust.TOLD, "/ip4/127.0.0.1/tcp/4001", "/ip4/127.0.0.1/tcp/80")
+    (known,) = book
+    assert known.addresses == ("/ip4/127.0.0.1/tcp/4001",)

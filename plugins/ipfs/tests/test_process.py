@@ -14,6 +14,7 @@ import pytest
 from kubo_rig import until
 from learnae_ipfs.daemon.process import Record, find_process, interrupt, is_alive, read_record, record_of, spawn, write_record
 from learnae_ipfs.daemon.troubles import explained, last_words, why_it_failed
+from learnae_ipfs.kubo.answers import RefusedError
 
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
 OBEDIENT = "import time; print('here', flush=True); time.sleep(600)"
@@ -125,7 +126,7 @@ def test_records_are_kept_and_doubted(start: Starter, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "meaning"),
     [
-        ("Error: write: No space left on device", "the disk is full"),
+        ("Error: write: No space left on device", "the disk is full: free some space, let [keeping] keep less"),
         ("Error: lock /r/repo.lock: someone else has the lock", "another program that is not LEARNAE uses its repository /r"),
         ("Error: failed to listen on any addresses: [bind: address already in use]", "its port is taken"),
         ("Error: datastore configuration of '{}' does not match what is on disk '{}'", "its repository /r is damaged"),
@@ -136,6 +137,21 @@ def test_records_are_kept_and_doubted(start: Starter, tmp_path: Path) -> None:
 def test_last_words_are_understood(words: str, meaning: str | None) -> None:
     found = explained(["something else", words], Path("/r"))
     assert found is None if meaning is None else (found or "").startswith(meaning)
+
+
+def test_what_a_daemon_says_of_a_full_disk_is_understood() -> None:
+    refusal = RefusedError("the IPFS daemon at /x", "add", 500, "open /r/blocks/put-1: no space left on device")
+    assert str(refusal).startswith("the IPFS daemon at /x refuses add: the disk is full: free some space")
+    assert refusal.says("put-1")
+
+
+def test_a_stranger_who_claims_the_repository_is_not_ours(start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
+    (start.folder / "daemon").write_text(OBEDIENT)
+    one = start("daemon")
+    until(lambda: one.log.read_text() == "here\n", "word of the process")
+    monkeypatch.setattr("os.geteuid", lambda: 4_000_000)
+    assert find_process(one.repository) is None
+    assert not is_alive(msgspec.structs.replace(one.record, created=one.record.created + 1000), one.repository)
 
 
 def test_last_words_are_quoted_where_they_are_not(tmp_path: Path) -> None:

@@ -124,7 +124,7 @@ TROUBLED: dict[str, Call] = {
 def test_a_daemon_in_trouble_is_no_answer(asked: str) -> None:
     found, paths = ask(TROUBLED[asked], **{asked.replace("/", "_"): "datastore closed: no space left on device"})
     assert isinstance(found, UnavailableError)
-    assert "no space left" in str(found)
+    assert "the disk is full: free some space" in str(found)
     assert paths == [asked]
 
 

@@ -69,4 +69,4 @@ def test_a_cable_that_was_out_is_caught_up_with(kubo_binary: Path) -> None:
 @pytest.mark.usefixtures("namespaces")
 def test_two_that_reach_only_a_third_train_together_through_it(kubo_binary: Path) -> None:
     told = play(kubo_binary, "ipfs_faults.py", "--only", "third", "--rows", "200")
-    assert told.count("through mid") == 2
+    assert told.count("through mid") == 3

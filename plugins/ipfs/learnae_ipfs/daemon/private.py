@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from learnae.errors import ConfigError, LearnaeError, UnavailableError
 from learnae_ipfs.access import Access
 from learnae_ipfs.daemon.foreign import ForeignDaemon
 from learnae_ipfs.daemon.leases import Lease, start_lock
+from learnae_ipfs.daemon.log import shorten
 from learnae_ipfs.daemon.process import is_alive
 from learnae_ipfs.daemon.program import path_of_program
 from learnae_ipfs.daemon.starting import START_S, Joined, Starter
@@ -29,6 +31,10 @@ SOON_S = 60.0
 """A daemon that lived no longer is not started again at once, so that one which crashes does not keep the machine busy."""
 
 MAX_BACKOFF_S = 60.0
+
+LOG_S = 60.0
+"""How often the daemon's log is looked at, lest it grow for ever."""
+
 _JOIN_LOCK_S = START_S + 30.0
 _LEAVE_LOCK_S, _LEAVE_JOIN_S = 0.7, 0.7
 _ENDING = "the private IPFS daemon is not used any more: the peer is ending"
@@ -68,20 +74,21 @@ class PrivateDaemon:
         self._joined: Joined | None = None
         self._joining: asyncio.Task[Joined] | None = None
         self._closing = self._suspect = False
-        self._since = 0.0
+        self._since = self._log_due = 0.0
         self._silent_since: float | None = None
         self._lost_pid: int | None = None
         self._failures, self._not_before, self._reason = 0, 0.0, ""
 
     async def kubo(self) -> Kubo:
         """Return a client of the daemon; start, restart or adopt it first (see ``Access``)."""
-        if self._joined is not None and not self._suspect and not self._closing:
-            return self._joined.kubo
+        joined = self._joined
+        if joined is not None and not self._suspect and not self._closing and self._lives(joined):
+            await self._keep_log_small()
+            return joined.kubo
         async with self._turn:
             if self._closing:
                 raise UnavailableError(_ENDING)
-            if self._joined is not None and (not self._suspect or await self._still_answers(self._joined)):
-                self._suspect = False
+            if self._joined is not None and await self._still_answers(self._joined):
                 return self._joined.kubo
             return await self._join()
 
@@ -126,8 +133,10 @@ class PrivateDaemon:
         Raises:
             UnavailableError: It lives and does not answer.
         """
-        if not is_alive(joined.record, self._folder / REPOSITORY):
+        if not self._lives(joined):
             return False
+        if not self._suspect:
+            return True
         try:
             async with asyncio.timeout(ALIVE_S):
                 await joined.kubo.version()
@@ -137,8 +146,19 @@ class PrivateDaemon:
             if now - self._silent_since > HUNG_S:
                 return False
             raise UnavailableError(f"the private IPFS daemon does not answer now; its log is {self._starter.log}") from exc
-        self._silent_since = None
+        self._suspect, self._silent_since = False, None
         return True
+
+    def _lives(self, joined: Joined) -> bool:
+        """Say whether the daemon's process is there: nobody else who got its port is spoken to."""
+        return is_alive(joined.record, self._folder / REPOSITORY)
+
+    async def _keep_log_small(self) -> None:
+        now = self._clock()
+        if now >= self._log_due:
+            self._log_due = now + LOG_S
+            with contextlib.suppress(OSError):
+                await asyncio.to_thread(shorten, self._starter.log)
 
     async def _join(self) -> Kubo:
         """Join the daemon in a task of its own: whoever stops waiting for it does not leave it half-started."""

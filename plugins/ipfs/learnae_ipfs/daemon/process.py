@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
+from learnae_ipfs.daemon.log import open_log
 from learnae_ipfs.private_files import read_private, write_private
 
 _MAX_RECORD_BYTES = 65_536
@@ -54,9 +55,9 @@ def spawn(command: Sequence[str], *, environment: Mapping[str, str], folder: Pat
         log: What it says is appended there.
 
     Raises:
-        OSError: It cannot be started.
+        OSError: It cannot be started, or its log cannot be written.
     """
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    descriptor = open_log(log)
     try:
         process = _Detached(
             list(command),
@@ -114,7 +115,7 @@ def is_alive(record: Record, repository: Path) -> bool:
         is_same = abs(process.create_time() - record.created) < _SAME_START_S
         if process.status() == psutil.STATUS_ZOMBIE:
             return is_same and _lingers(process)
-        return is_same or process.environ().get("IPFS_PATH") == str(repository)
+        return is_same or _works_on(process, repository)
     except psutil.Error:
         return False
 
@@ -124,7 +125,7 @@ def find_process(repository: Path) -> Record | None:
     for process in psutil.process_iter():
         try:
             command = process.cmdline()
-            if "daemon" in command[1:2] and process.environ().get("IPFS_PATH") == str(repository):
+            if "daemon" in command[1:2] and _works_on(process, repository):
                 return Record(process.pid, process.create_time(), command[0], "", "")
         except (psutil.Error, OSError):
             continue
@@ -136,6 +137,11 @@ def interrupt(record: Record, repository: Path, *, force: bool) -> None:
     if is_alive(record, repository):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(record.pid, signal.SIGKILL if force else signal.SIGTERM)
+
+
+def _works_on(process: psutil.Process, repository: Path) -> bool:
+    """Say whether a process of this user's has that repository; root can look at those of strangers, who may pretend to."""
+    return process.uids().effective == os.geteuid() and process.environ().get("IPFS_PATH") == str(repository)
 
 
 def _lingers(process: psutil.Process) -> bool:

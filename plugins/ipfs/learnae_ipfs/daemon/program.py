@@ -6,22 +6,21 @@ import json
 import os
 import platform
 import shutil
-import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from learnae.errors import ProviderError
 from learnae.interfaces.provider import Finding
 from learnae_ipfs.daemon.environment import clean_environment
+from learnae_ipfs.daemon.errands import run_errand
 from learnae_ipfs.daemon.versions import NEWEST, is_untested, read_version, refuse_old, written
 from learnae_ipfs.settings import IpfsSettings
 
 OFFICIAL = "https://dist.ipfs.tech/#kubo"
 _NO_REPOSITORY = "/nonexistent/learnae"
 _PATIENCE_S = 20.0
-_MAX_ANSWER_BYTES = 65_536
 _ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64", "riscv64": "riscv64"}
 
 
@@ -40,16 +39,18 @@ class Program:
     repository: int
 
 
-def find_program(name: str) -> Program:
+def find_program(name: str, *, is_closing: Callable[[], bool] = lambda: False) -> Program:
     """Find the program by path or by name, and ask it for its version.
 
     Args:
         name: With a slash in it, a path; else a name that is looked up in ``PATH``.
+        is_closing: Says whether nobody waits for the answer any more.
 
     Raises:
         ProviderError: It is not there, is none, or is too old; the message says what to do.
+        UnavailableError: Nobody waits for the answer any more.
     """
-    program = _ask(path_of_program(name))
+    program = _ask(path_of_program(name), is_closing)
     refuse_old(program.version, str(program.path))
     return program
 
@@ -69,20 +70,18 @@ def path_of_program(name: str) -> Path:
     return Path(path).absolute()
 
 
-def _ask(path: Path) -> Program:
+def _ask(path: Path, is_closing: Callable[[], bool]) -> Program:
     command = [str(path), "version", "--enc=json"]
+    # A repository of the operator's own, with its plugins, is none of our business.
+    environment = clean_environment() | {"IPFS_PATH": _NO_REPOSITORY}
     try:
-        # A repository of the operator's own, with its plugins, is none of our business.
-        environment = clean_environment() | {"IPFS_PATH": _NO_REPOSITORY}
-        done = subprocess.run(
-            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE_S, check=False
-        )
-    except subprocess.TimeoutExpired as exc:
+        done = run_errand(command, environment=environment, patience_s=_PATIENCE_S, is_closing=is_closing)
+    except TimeoutError as exc:
         raise ProviderError(f"{path} does not say its version within {_PATIENCE_S:.0f} s; {how_to_get_it()}") from exc
     except OSError as exc:
         raise ProviderError(f"{path} cannot be started: {exc.strerror}; {how_to_get_it()}") from exc
     try:
-        said = json.loads(done.stdout[:_MAX_ANSWER_BYTES])
+        said = json.loads(done.output)
         version, repository = said["Version"], int(said["Repo"])
     except (ValueError, TypeError, KeyError, RecursionError) as exc:
         raise ProviderError(f"{path} is not Kubo: it does not say its version as Kubo does; {how_to_get_it()}") from exc

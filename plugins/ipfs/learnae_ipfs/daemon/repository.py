@@ -7,13 +7,14 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
-from collections.abc import Mapping
+import stat
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from learnae.errors import ProviderError, UnavailableError
 from learnae_ipfs.daemon.environment import daemon_environment
+from learnae_ipfs.daemon.errands import run_errand
 from learnae_ipfs.daemon.program import Program
 from learnae_ipfs.daemon.troubles import explained
 from learnae_ipfs.private_files import read_private, write_private
@@ -36,16 +37,36 @@ _MAX_WORDS = 300
 class Repository:
     """The folder in which a daemon keeps what it has. Nobody else may use it meanwhile."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, *, is_closing: Callable[[], bool] = lambda: False) -> None:
+        """Look at one; nothing is touched.
+
+        Args:
+            folder: Where it is, or will be.
+            is_closing: Says whether making it, or bringing it up to date, is in vain.
+        """
+        self.folder, self._is_closing = folder, is_closing
 
     @property
     def _config(self) -> Path:
         return self.folder / "config"
 
     def is_there(self) -> bool:
-        """Say whether one was made."""
-        return self.folder.exists()
+        """Say whether one was made.
+
+        Raises:
+            ProviderError: Something else lies in its place.
+        """
+        try:
+            mode = self.folder.lstat().st_mode
+        except OSError:
+            return False
+        if not stat.S_ISDIR(mode):
+            what = "a symbolic link" if stat.S_ISLNK(mode) else "no folder"
+            raise ProviderError(
+                f"{self.folder}, where the private IPFS daemon has its repository, is {what}; move it away, and a new one is "
+                "made; for one on another disk, choose another --state"
+            )
+        return True
 
     def make(self, program: Program) -> None:
         """Make one, whole or not at all, whenever this process dies.
@@ -57,7 +78,7 @@ class Repository:
         try:
             shutil.rmtree(new, ignore_errors=True)
             new.mkdir(mode=0o700)
-            _run(program, new, "init", "--empty-repo", patience_s=_MAKING_S, doing="make its repository")
+            self._run(program, new, "init", "--empty-repo", patience_s=_MAKING_S, doing="make its repository")
             new.rename(self.folder)
         except OSError as exc:
             raise UnavailableError(f"the repository {self.folder} cannot be made: {exc.strerror}") from exc
@@ -103,7 +124,8 @@ class Repository:
                 f"the repository {self.folder} is of version {version}, and those before {OLDEST_REPOSITORY} cannot be taken "
                 "over; move that folder away, and a new one is made"
             )
-        _run(program, self.folder, "repo", "migrate", patience_s=_MIGRATING_S, doing="bring its repository up to date")
+        doing = "bring its repository up to date"
+        self._run(program, self.folder, "repo", "migrate", patience_s=_MIGRATING_S, doing=doing)
         return (
             f"the repository {self.folder}, which was used by {before}, was brought from version {version} to "
             f"{program.repository} for Kubo {program.version}; the older program cannot read it any more"
@@ -148,7 +170,6 @@ class Repository:
             else:
                 write_private(key, swarm_key(network_key).encode())
             write_private(self._config, json.dumps(config, indent=2).encode())
-            self._config.chmod(0o600)
             self.folder.chmod(0o700)
         except OSError as exc:
             raise UnavailableError(f"the repository {self.folder} cannot be written to: {exc.strerror}") from exc
@@ -169,6 +190,31 @@ class Repository:
             (self.folder / "api").unlink(missing_ok=True)
         except OSError as exc:
             raise UnavailableError(f"the repository {self.folder} cannot be written to: {exc.strerror}") from exc
+
+    def _run(self, program: Program, folder: Path, *arguments: str, patience_s: float, doing: str) -> None:
+        """Run the program on a repository.
+
+        Raises:
+            UnavailableError: It fails, takes longer than ``patience_s``, or is in vain.
+        """
+        command, environment = [str(program.path), *arguments], daemon_environment(folder, keyed=False, memory_mib=256)
+        try:
+            done = run_errand(
+                command,
+                environment=environment,
+                folder=folder,
+                patience_s=patience_s,
+                is_closing=self._is_closing,
+                complaints=True,
+            )
+        except TimeoutError as exc:
+            raise UnavailableError(f"{program.path} did not {doing} within {patience_s:.0f} s") from exc
+        except OSError as exc:
+            raise UnavailableError(f"{program.path} cannot be started: {exc.strerror or os.strerror(exc.errno or 0)}") from exc
+        if done.status != 0:
+            lines = done.output[-8_192:].decode("utf-8", "replace").splitlines()
+            why = explained(lines, folder) or " | ".join(line.strip() for line in lines[-3:] if line.strip())[-_MAX_WORDS:]
+            raise UnavailableError(f"{program.path} could not {doing}: {why or f'it ended with {done.status}'}")
 
     def _damaged(self, why: str) -> ProviderError:
         return ProviderError(
@@ -200,32 +246,3 @@ def _peer_in(config: Mapping[str, Any]) -> str | None:
     identity = config.get("Identity")
     peer = identity.get("PeerID") if isinstance(identity, dict) else None
     return peer if isinstance(peer, str) and peer else None
-
-
-def _run(program: Program, repository: Path, *arguments: str, patience_s: float, doing: str) -> None:
-    """Run the program on a repository, with files that only their owner may read.
-
-    Raises:
-        UnavailableError: It fails, or takes longer than ``patience_s``.
-    """
-    environment = daemon_environment(repository, keyed=False, memory_mib=256)
-    try:
-        done = subprocess.run(
-            [str(program.path), *arguments],
-            env=environment,
-            cwd=repository,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=patience_s,
-            check=False,
-            umask=0o077,
-        )
-    except subprocess.TimeoutExpired as exc:
-        raise UnavailableError(f"{program.path} did not {doing} within {patience_s:.0f} s") from exc
-    except OSError as exc:
-        raise UnavailableError(f"{program.path} cannot be started: {exc.strerror or os.strerror(exc.errno or 0)}") from exc
-    if done.returncode != 0:
-        lines = done.stdout[-8_192:].decode("utf-8", "replace").splitlines()
-        why = explained(lines, repository) or " | ".join(line.strip() for line in lines[-3:] if line.strip())[-_MAX_WORDS:]
-        raise UnavailableError(f"{program.path} could not {doing}: {why or f'it ended with {done.returncode}'}")

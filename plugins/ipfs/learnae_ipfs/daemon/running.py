@@ -8,11 +8,10 @@ from pathlib import Path
 from learnae.errors import LearnaeError
 from learnae_ipfs.daemon.process import is_alive, read_record
 from learnae_ipfs.daemon.repository import Repository
+from learnae_ipfs.daemon.tokens import read_token
 from learnae_ipfs.kubo import Endpoint, Kubo
-from learnae_ipfs.layout import REPOSITORY, TOKEN
-from learnae_ipfs.private_files import read_private
+from learnae_ipfs.layout import REPOSITORY
 
-_MAX_BYTES = 1_000
 _PATIENCE_S = 10.0
 
 
@@ -41,5 +40,5 @@ def _endpoint(folder: Path) -> Endpoint | None:
     record = read_record(folder / "daemon.json")
     if record is None or not is_alive(record, repository.folder):  # one that was killed leaves its address behind
         return None
-    address, token = repository.rpc_address(), read_private(folder / TOKEN, max_bytes=_MAX_BYTES)
-    return None if address is None or token is None else Endpoint(address, f"Bearer {token.decode('ascii').strip()}")
+    address, token = repository.rpc_address(), read_token(folder)
+    return None if address is None or token is None else Endpoint(address, f"Bearer {token}")

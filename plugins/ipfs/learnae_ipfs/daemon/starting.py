@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
-import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,15 +12,17 @@ from pathlib import Path
 from learnae.errors import LearnaeError, ProviderError, UnavailableError
 from learnae_ipfs.daemon.configuration import Wishes, fingerprint, wanted_configuration
 from learnae_ipfs.daemon.environment import daemon_environment
+from learnae_ipfs.daemon.log import shorten
 from learnae_ipfs.daemon.ports import choose_port
 from learnae_ipfs.daemon.process import Record, find_process, interrupt, is_alive, read_record, record_of, spawn, write_record
 from learnae_ipfs.daemon.program import Program, find_program
 from learnae_ipfs.daemon.repository import Repository, key_for
+from learnae_ipfs.daemon.tokens import new_token, read_token
 from learnae_ipfs.daemon.troubles import why_it_failed
 from learnae_ipfs.daemon.versions import MENDED_PUBSUB, SOUND_QUIC, read_version, warn_untested
 from learnae_ipfs.kubo import Endpoint, Kubo
-from learnae_ipfs.layout import ADDRESSES, LOG, PORT, REPOSITORY, TOKEN
-from learnae_ipfs.private_files import read_private, write_private
+from learnae_ipfs.layout import ADDRESSES, LOG, PORT, REPOSITORY
+from learnae_ipfs.private_files import read_private
 from learnae_ipfs.remembered import remembered
 from learnae_ipfs.settings import IpfsSettings
 from learnae_ipfs.telling import once
@@ -36,12 +36,8 @@ ANSWER_S = 20.0
 TERMINATE_S, KILL_S = 2.2, 0.5
 """How long a daemon has to end when it is asked, and when it is not asked."""
 
-MAX_LOG_BYTES = 1_000_000
-"""A log that is larger when a daemon starts is put aside, as ``daemon.log.1``."""
-
 _BETWEEN_LOOKS_S = 0.05
 _RECONNECT_S = 3.0
-_TOKEN = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +80,7 @@ class Starter:
         self._is_secret = network_key is not None
         self._key = key_for(network_key, public_network=settings.public_network)
         self._is_closing = is_closing
-        self._repository = Repository(folder / REPOSITORY)
+        self._repository = Repository(folder / REPOSITORY, is_closing=is_closing)
         self.log = folder / LOG
 
     async def join(self, *, alone: bool) -> Joined:
@@ -97,9 +93,9 @@ class Starter:
             UnavailableError: It does not start, or does not answer.
             ProviderError: There is no program, or it can never work with this repository.
         """
-        token = await asyncio.to_thread(self._token)
+        await asyncio.to_thread(self._repository.is_there)  # nothing is asked by way of a link in its place
         program = await asyncio.to_thread(self._program)
-        running = await self._running(token, patience_s=ANSWER_S if alone else START_S)
+        running = await self._running(patience_s=ANSWER_S if alone else START_S)
         if running is not None:
             if self._is_as_wanted(running, program):
                 return running
@@ -113,7 +109,7 @@ class Starter:
             await self._end(running.record)
         if isinstance(program, ProviderError):
             raise program
-        return await self._start(program, token)
+        return await self._start(program)
 
     async def end(self) -> None:
         """End the daemon, without force if it can be; returns when it has ended, or after 3 s."""
@@ -130,12 +126,15 @@ class Starter:
         before, wanted = self._configured_port(), self._settings.port
         return wanted in {0, before} and record.fingerprint == fingerprint(self._wishes(program, before or wanted, ""), self._key)
 
-    async def _running(self, token: str, *, patience_s: float) -> Joined | None:
-        """Find the daemon that runs in this folder; end one that does not answer within ``patience_s``."""
+    async def _running(self, *, patience_s: float) -> Joined | None:
+        """Find the daemon that runs in this folder; end one that does not answer to its token within ``patience_s``."""
         record = await self._alive()
         if record is None:
             return None
         try:
+            token = await asyncio.to_thread(read_token, self._folder)
+            if token is None:
+                raise UnavailableError("its token is lost")
             return Joined(await self._answering(record, token, patience_s=patience_s), record, started=False)
         except UnavailableError:
             if self._is_closing():  # others may use it, and it may answer them
@@ -148,7 +147,7 @@ class Starter:
         record = read_record(self._record_file)
         if record is not None and is_alive(record, self._repository.folder):
             return record
-        return await asyncio.to_thread(find_process, self._repository.folder) if self._repository.is_there() else None
+        return await asyncio.to_thread(find_process, self._repository.folder) if self._repository.folder.is_dir() else None
 
     async def _answering(self, record: Record, token: str, *, patience_s: float = ANSWER_S) -> Kubo:
         """Wait until the daemon answers with our token, and make sure that it is the one of our repository.
@@ -188,8 +187,8 @@ class Starter:
                 raise UnavailableError("it does not answer")
             await asyncio.sleep(_BETWEEN_LOOKS_S)
 
-    async def _start(self, program: Program, token: str) -> Joined:
-        record, since = await asyncio.to_thread(self._spawn, program, token)
+    async def _start(self, program: Program) -> Joined:
+        record, since, token = await asyncio.to_thread(self._spawn, program)
         try:
             kubo = await self._answering(record, token)
         except UnavailableError as exc:
@@ -205,8 +204,8 @@ class Starter:
             raise
         return Joined(kubo, record, started=True)
 
-    def _spawn(self, program: Program, token: str) -> tuple[Record, int]:
-        """Prepare the repository and start the process; return it, and where its words begin in the log."""
+    def _spawn(self, program: Program) -> tuple[Record, int, str]:
+        """Prepare the repository and start the process; return it, where its words begin in the log, and its token."""
         repository, before = self._repository, read_record(self._record_file)
         if not repository.is_there():
             repository.make(program)
@@ -217,6 +216,7 @@ class Starter:
         port, sentence = choose_port(self._settings.port, self._folder / PORT, self._settings.listen)
         if sentence:
             self._tell(sentence)
+        token = new_token(self._folder)
         wishes = self._wishes(program, port, token)
         repository.configure(wanted_configuration(wishes, current), self._key)
         repository.forget_rpc_address()
@@ -224,17 +224,18 @@ class Starter:
         if self._is_closing():
             raise UnavailableError("the peer is ending")
         try:
-            since = _rotate(self.log)
+            since = shorten(self.log)
             command = [str(program.path), "daemon", "--migrate=true", "--enable-gc=true"]
             pid = spawn(command, environment=environment, folder=repository.folder, log=self.log)
             record = record_of(pid, program=program.path, version=program.version, fingerprint=fingerprint(wishes, self._key))
             if record is not None:
                 write_record(self._record_file, record)
         except OSError as exc:
-            raise UnavailableError(f"{program.path} cannot be started: {exc.strerror}") from exc
+            where = exc.filename or program.path
+            raise UnavailableError(f"the private IPFS daemon cannot be started: {where}: {exc.strerror}") from exc
         if record is None:
             raise UnavailableError(f"the private IPFS daemon ended at once: {why_it_failed(self.log, since, repository.folder)}")
-        return record, since
+        return record, since, token
 
     async def _end(self, record: Record) -> None:
         """End a process, by force only if it must be.
@@ -287,27 +288,9 @@ class Starter:
 
     def _program(self) -> Program | ProviderError:
         try:
-            return find_program(self._settings.program)
+            return find_program(self._settings.program, is_closing=self._is_closing)
         except ProviderError as exc:
             return exc
-
-    def _token(self) -> str:
-        token = read_token(self._folder)
-        if token is None:
-            token, file = secrets.token_hex(32), self._folder / TOKEN
-            try:
-                write_private(file, token.encode())
-            except OSError as exc:
-                raise UnavailableError(f"{file} cannot be written: {exc.strerror}") from exc
-        return token
-
-
-def read_token(folder: Path) -> str | None:
-    """Return the bearer token of a folder's daemon; ``None`` if there is none, or none that could be used."""
-    with contextlib.suppress(OSError, ValueError):
-        token = (read_private(folder / TOKEN, max_bytes=1_000) or b"").decode("ascii").strip()
-        return token if _TOKEN.fullmatch(token) else None
-    return None
 
 
 async def _renew_connections(kubo: Kubo) -> None:
@@ -326,15 +309,3 @@ async def _renew_connections(kubo: Kubo) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_RECONNECT_S):
             await asyncio.gather(*reconnect, return_exceptions=True)
-
-
-def _rotate(log: Path) -> int:
-    """Put a large log aside; return where the next words will begin."""
-    try:
-        size = log.stat().st_size
-    except FileNotFoundError:
-        return 0
-    if size <= MAX_LOG_BYTES:
-        return size
-    log.replace(log.with_name(f"{log.name}.1"))
-    return 0

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
+
+from learnae_ipfs.kubo.answers import FULL_DISK
+from learnae_ipfs.private_files import open_regular
 
 MAX_TAIL_BYTES = 8_192
 _LINES, _LINE_LENGTH = 3, 300
 
 _UNDERSTOOD: tuple[tuple[str, str], ...] = (
-    ("no space left on device", "the disk is full"),
+    ("no space left on device", FULL_DISK),
     ("disk quota exceeded", "the disk quota is used up"),
     ("read-only file system", "the disk can only be read"),
     ("someone else has the lock", "another program that is not LEARNAE uses its repository {repository}; end that program"),
@@ -35,7 +39,7 @@ def last_words(log: Path, since: int) -> list[str]:
         since: Where the run in question began in it, in bytes.
     """
     try:
-        with log.open("rb") as stream:
+        with os.fdopen(open_regular(log, os.O_RDONLY), "rb") as stream:
             size = stream.seek(0, 2)
             stream.seek(max(0, min(since, size), size - MAX_TAIL_BYTES))
             text = stream.read(MAX_TAIL_BYTES).decode("utf-8", "replace")

@@ -15,6 +15,7 @@ from learnae_ipfs.kubo.stop import Stop
 
 PIECE_BYTES = 65_536
 MAX_SHOWN = 400
+FULL_DISK = "the disk is full: free some space, let [keeping] keep less, or type `learnae ipfs gc`"
 
 
 class RefusedError(UnavailableError):
@@ -27,7 +28,8 @@ class RefusedError(UnavailableError):
 
     def __init__(self, daemon: str, path: str, status: int, reason: str) -> None:
         reason = "".join(character if character.isprintable() else " " for character in reason) or f"HTTP status {status}"
-        super().__init__(f"{daemon} refuses {path}: {reason[:MAX_SHOWN]}")
+        shown = FULL_DISK if "no space left on device" in reason.lower() else reason[:MAX_SHOWN]
+        super().__init__(f"{daemon} refuses {path}: {shown}")
         self.status, self.reason = status, reason
 
     def says(self, pattern: str) -> bool:

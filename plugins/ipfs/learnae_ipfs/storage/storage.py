@@ -19,6 +19,7 @@ from learnae_ipfs.storage.locators import SCHEME, read_locator, write_locator
 from learnae_ipfs.storage.metering import Meter
 from learnae_ipfs.storage.references import References
 from learnae_ipfs.storage.relaying import Limits, Relay
+from learnae_ipfs.storage.sweeping import Sweeper
 
 MAX_FILE_BYTES = 512 * 2**20
 """The largest file: 134 million float32 parameters. A file is in memory whole, here and where it is fetched, and machines with a
@@ -26,8 +27,6 @@ few GiB are meant to take part. In blocks it is a tree with 13 nodes, which othe
 
 PATIENCE_S = 20.0
 """How long nothing may come of a file before it counts as not there: enough for three wants, and for a neighbour to help."""
-
-"""The one file whose bytes are known from its content id; daemons do not give each other blocks without bytes."""
 
 HASHED_AT_ONCE_BYTES = 262_144
 """More than this is hashed in a thread, so that the event loop goes on."""
@@ -68,6 +67,7 @@ class IpfsStorage:
         self._access, self._patience_s = access, patience_s
         self._references = References(rendezvous, owner, is_own=access.is_own)
         self._relay = Relay(access, rendezvous, tell, limits=limits) if relaying else None
+        self._sweeper = Sweeper(access)
         self._meter = Meter()
         self._metered: Kubo | None = None
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -77,7 +77,7 @@ class IpfsStorage:
         """Add a file, and keep it: see ``Storage.put``."""
         if len(data) > MAX_FILE_BYTES:
             raise UsageError(f"a file of {len(data)} bytes; ipfs takes at most {MAX_FILE_BYTES}")
-        async with self._daemon() as kubo:
+        async with self._sweeper.operation(), self._daemon() as kubo:
             cid = await kubo.add(bytes(data))
             await self._in_turn(cid, lambda: self._references.take(kubo, cid))
         return write_locator(cid)
@@ -87,7 +87,7 @@ class IpfsStorage:
         cid = _cid_of(locator)
         if cid == EMPTY:
             return b""
-        async with self._daemon() as kubo, self._asking(kubo, cid):
+        async with self._sweeper.operation(), self._daemon() as kubo, self._asking(kubo, cid):
             if not is_raw(cid):
                 return await self._get_tree(kubo, cid, max_bytes)
             data = await kubo.cat(cid, max_bytes=max_bytes, patience_s=self._patience_s)
@@ -97,7 +97,7 @@ class IpfsStorage:
     async def keep(self, locator: Locator, *, max_bytes: int) -> None:
         """Fetch a file, and keep it: see ``Keeper.keep``."""
         cid = _cid_of(locator)
-        async with self._daemon() as kubo:
+        async with self._sweeper.operation(), self._daemon() as kubo:
             async with self._asking(kubo, cid):
                 try:
                     await self._have(kubo, cid, max_bytes)
@@ -109,7 +109,7 @@ class IpfsStorage:
         """End keeping a file for this peer; what others keep stays: see ``Storage.release``."""
         cid = read_locator(locator)
         if cid is not None:
-            async with self._daemon() as kubo:
+            async with self._sweeper.operation(), self._daemon() as kubo:
                 await self._in_turn(cid, lambda: self._references.drop(kubo, cid))
 
     async def offered(self) -> Sequence[Locator]:
@@ -134,6 +134,7 @@ class IpfsStorage:
     async def aclose(self) -> None:
         """End it; what was put stays on the daemon. Steps under way are waited for, so that they do not end half-way."""
         try:
+            await self._sweeper.aclose()
             if self._relay is not None:
                 await self._relay.aclose()
             if self._steps:

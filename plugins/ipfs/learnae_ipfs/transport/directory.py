@@ -2,7 +2,8 @@
 
 Anybody can claim to be of the session, so that what is known is bounded, and who proved more is never crowded out by who proved
 less: the operator's own bootstrap addresses, then daemons that were met, then those that somebody met tells of, then those that
-only say so themselves.
+only say so themselves. Nobody's word fills it: whoever tells of others has room for so many who were never met, and who cannot be
+reached again and again is forgotten.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from learnae_ipfs.transport.hearsay import believed
 from learnae_ipfs.transport.letters import MAX_ADDRESSES, MAX_PEERS, Whereabouts, mark
 
 MAX_KNOWN = 512
@@ -23,6 +25,9 @@ LATELY_S = 1_800.0
 
 FORGOTTEN_S = 7_200.0
 """After how long a daemon that was met, and is gone, is forgotten."""
+
+MAX_VAIN = 8
+"""After so many vain attempts a daemon that was never met is forgotten, until somebody tells of it again."""
 
 LATELY_MET_S = 600.0
 NEAR_S, FAR_S = 20.0, 300.0
@@ -45,6 +50,7 @@ class Known:
     Attributes:
         peer: Its libp2p peer id.
         trust: How it is known.
+        teller: Who told of it first, where that is how it is known.
         kinds: Whether it is shared, as far as anybody said: ``False``, ``True``, or both.
         private: Whether its own mailbox said that it is not: then nobody else is asked.
         good: The address at which it was dialled last.
@@ -59,6 +65,7 @@ class Known:
 
     peer: str
     trust: Trust
+    teller: str | None = None
     kinds: set[bool] = field(default_factory=set)
     private: bool = False
     good: str | None = None
@@ -92,6 +99,10 @@ class Directory:
         self._draw = draw
         self._known: dict[str, Known] = {}
         self.own = ""
+        """The own daemon's peer id."""
+
+        self.is_machine_only = False
+        """Whether the own daemon can be reached from its own machine only, so that others there may be dialled."""
 
     def __iter__(self) -> Iterator[Known]:
         return iter(tuple(self._known.values()))
@@ -100,30 +111,42 @@ class Directory:
         """Return what is known of a daemon."""
         return self._known.get(peer)
 
-    def learn(self, where: Whereabouts, trust: Trust, *, itself: bool = False) -> None:
+    def learn(self, where: Whereabouts, trust: Trust, *, itself: bool = False, teller: str | None = None) -> None:
         """Take note of a daemon.
 
         Args:
             where: Who it is and where it may be, checked.
-            trust: How this is known.
+            trust: How this is known. Of the addresses, only those of bootstrap daemons are taken as they are.
             itself: Whether it is what the daemon's own mailbox says.
+            teller: Whose mailbox says it, if that is somebody else's.
         """
         if where.peer == self.own:
             return
         known = self._known.get(where.peer)
         if known is None:
-            if len(self._known) >= MAX_KNOWN and not self._make_room(trust):
+            if not self._has_room(trust, teller):
                 return
-            known = self._known[where.peer] = Known(where.peer, trust)
+            known = self._known[where.peer] = Known(where.peer, trust, teller)
         known.trust = min(known.trust, trust)
         if itself and not where.shared:
             known.kinds, known.private = {False}, True
         elif not known.private:
             known.kinds.add(where.shared)
+        addresses = where.addresses
+        if trust is not Trust.BOOTSTRAP:
+            met = known.met_s is not None
+            addresses = believed(addresses, machine=self.is_machine_only, names=itself and met)
         if itself:
-            known.declared = where.addresses
+            known.declared = addresses
         elif trust is not Trust.FOUND or known.trust is Trust.FOUND:
-            known.rumours = tuple(dict.fromkeys((*where.addresses, *known.rumours)))[:MAX_ADDRESSES]
+            known.rumours = tuple(dict.fromkeys((*addresses, *known.rumours)))[:MAX_ADDRESSES]
+
+    def recall(self, peer: str, address: str) -> None:
+        """Take note of a daemon that was reached at this address in an earlier run."""
+        if peer != self.own and (peer in self._known or self._has_room(Trust.MET, None)):
+            known = self._known.setdefault(peer, Known(peer, Trust.MET))
+            known.kinds.add(False)
+            known.rumours = tuple(dict.fromkeys((*known.rumours, address)))[:MAX_ADDRESSES]
 
     def see(self, neighbours: Mapping[str, str | None]) -> list[Known]:
         """Take note of who is connected.
@@ -188,6 +211,9 @@ class Directory:
         lately = known.met_s is not None and now_s - known.met_s < LATELY_MET_S
         most_s = NEAR_S if lately or known.trust is Trust.BOOTSTRAP else FAR_S
         known.failures += 1
+        if known.met_s is None and known.trust > Trust.MET and known.failures >= MAX_VAIN:
+            del self._known[peer]
+            return
         delay_s = min(self._interval_s * 2 ** min(known.failures - 1, 16), max(most_s, self._interval_s))
         known.again_s = now_s + delay_s * self._draw.uniform(0.8, 1.0)
 
@@ -204,13 +230,23 @@ class Directory:
         return tuple(sorted(worth, key=lambda where: where.peer))
 
     def remembered(self) -> Sequence[str]:
-        """Return the addresses worth remembering for the next run, with peer ids, the best first."""
+        """Return addresses at which daemons of the session were reached, with peer ids, those met last first.
+
+        Of one that only ever came to us, it is the first that it gives itself.
+        """
         met = [known for known in self._known.values() if known.met_s is not None and known.read_s is not None]
         met.sort(key=lambda known: (-(known.met_s or 0.0), known.peer))
-        return [f"{address}/p2p/{known.peer}" for known in met[:MAX_PEERS] for address in known.addresses[:2]]
+        return [f"{address}/p2p/{known.peer}" for known in met[:MAX_PEERS] for address in known.addresses[:1]]
 
-    def _make_room(self, trust: Trust) -> bool:
-        """Forget the least known daemon for another; say whether there was one that is known no better."""
+    def _has_room(self, trust: Trust, teller: str | None) -> bool:
+        """Make room for another daemon if need be; say whether there is some."""
+        if teller is not None:
+            told = [known for known in self._known.values() if known.teller == teller and known.trust is Trust.TOLD]
+            if len(told) >= MAX_PEERS:  # of what one mailbox names, what was tried most in vain goes
+                del self._known[max(told, key=lambda known: (known.failures, self._draw.random())).peer]
+                return True
+        if len(self._known) < MAX_KNOWN:
+            return True
         candidates = [known for known in self._known.values() if not known.connected and known.trust >= max(trust, Trust.MET)]
         if not candidates:
             return False

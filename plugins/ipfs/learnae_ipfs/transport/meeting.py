@@ -8,10 +8,12 @@ waits up to ten minutes before it dials again; here it is 20 seconds for whoever
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from learnae.errors import NotFoundError
+from learnae.errors import ConfigError, NotFoundError
+from learnae_ipfs.addresses import read_multiaddress
 from learnae_ipfs.kubo import Kubo
 from learnae_ipfs.kubo.answers import RefusedError
 from learnae_ipfs.kubo.wire import is_peer_id, raw_cid
@@ -98,6 +100,7 @@ class Meeting:
         """
         identity = await kubo.identity()
         self._directory.own = identity.peer
+        self._directory.is_machine_only = _is_machine_only(identity.addresses)
         self.author = Whereabouts(identity.peer, self._shared, dialled(identity.addresses, identity.peer))
         if not self._began:
             await self._begin()
@@ -132,15 +135,10 @@ class Meeting:
 
     async def _begin(self) -> None:
         self._began = True
-        for address in self._bootstrap:
-            self._learn_address(address, Trust.BOOTSTRAP)
-        for address in await asyncio.to_thread(remembered, self._addresses):
-            self._learn_address(address, Trust.TOLD)
-
-    def _learn_address(self, address: str, trust: Trust) -> None:
-        bare, _, peer = address.rpartition("/p2p/")
-        if is_peer_id(peer) and is_dialled(bare):
-            self._directory.learn(Whereabouts(peer, shared=False, addresses=(bare,)), trust)
+        for bare, peer in _daemons(self._bootstrap):
+            self._directory.learn(Whereabouts(peer, shared=False, addresses=(bare,)), Trust.BOOTSTRAP)
+        for bare, peer in _daemons(await asyncio.to_thread(remembered, self._addresses)):
+            self._directory.recall(peer, bare)
 
     async def _look(self, kubo: Kubo) -> list[Known]:
         """See who is connected."""
@@ -153,7 +151,7 @@ class Meeting:
         if self._everybody:
             for peer in neighbours:
                 if self._directory.get(peer) is None and is_peer_id(peer):
-                    self._directory.learn(Whereabouts(peer, shared=False), Trust.FOUND)
+                    self._directory.learn(Whereabouts(peer, shared=False), Trust.MET)
         return self._directory.see(neighbours)
 
     async def _dial(self, kubo: Kubo) -> bool:
@@ -212,6 +210,23 @@ class Meeting:
 
     def _peers(self) -> Iterable[str]:
         return (known.peer for known in self._directory)
+
+
+def _daemons(addresses: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Split addresses into where and who; what is not dialled is left out."""
+    for address in addresses:
+        bare, _, peer = address.rpartition("/p2p/")
+        if is_peer_id(peer) and is_dialled(bare):
+            yield bare, peer
+
+
+def _is_machine_only(addresses: Iterable[str]) -> bool:
+    """Say whether all of a daemon's addresses serve on its own machine only."""
+    reaches = set()
+    for address in addresses:
+        with contextlib.suppress(ConfigError):
+            reaches.add(read_multiaddress(address).reach)
+    return reaches <= {"machine"}
 
 
 async def _reached(kubo: Kubo, peer: str, addresses: Sequence[str]) -> bool:

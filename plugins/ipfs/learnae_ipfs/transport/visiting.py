@@ -116,7 +116,7 @@ class Visitor:
         self._follow_the_directory()
         soon_s = self._clock() + min(self._interval_s / 4, 1.0)  # rounds come a little sooner or later
         due = [name for name, box in self._boxes.items() if box.due_s <= soon_s and (full or box.eager) and name != self.own_name]
-        due.sort(key=lambda name: (self._boxes[name].failures > 0, self._boxes[name].due_s))
+        due.sort(key=self._urgency)
         read = [name for name in due if self._boxes[name].cid is not None][:READS]
         first = [name for name in due if self._boxes[name].cid is None][:FIRST_READS]
         room = asyncio.Semaphore(AT_ONCE)
@@ -126,6 +126,12 @@ class Visitor:
                 await self._look(kubo, self._boxes[name], name, relaxed=relaxed)
 
         await together(look(name) for name in (*read, *first))
+
+    def _urgency(self, name: str) -> tuple[bool, bool, float]:
+        """Tell whose mailbox comes first: a connected daemon's, however many others somebody made up."""
+        box = self._boxes[name]
+        known = self._directory.get(box.daemon)
+        return known is None or not known.connected, box.failures > 0, box.due_s
 
     def _follow_the_directory(self) -> None:
         daemons = {(known.peer, shared) for known in self._directory for shared in known.kinds}
@@ -162,7 +168,7 @@ class Visitor:
             return
         self._directory.learn(letters.author, Trust.FOUND, itself=True)
         for where in letters.peers:
-            self._directory.learn(where, Trust.TOLD)
+            self._directory.learn(where, Trust.TOLD, teller=box.daemon)
         news = await self._take_messages(box, letters)
         superseded = box.cid if box.own_copy else None
         box.cid, box.own_copy, box.malformed = cid, not had, False
