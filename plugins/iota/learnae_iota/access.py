@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 from learnae.errors import UnavailableError
@@ -11,6 +12,7 @@ from learnae_iota.nodes import Look
 from learnae_iota.serving.embedded import EmbeddedNode, shared_folder
 from learnae_iota.serving.settings import NodeSettings
 from learnae_iota.settings import TangleSettings
+from learnae_iota.speaking import Speaker
 from learnae_iota.stopping import StoppedError
 from learnae_iota.tangle import open_tangle
 from learnae_iota.tangle_async import AsyncTangle
@@ -27,6 +29,7 @@ class Access:
         settings: Which tangle.
         tell: Takes a sentence for the operator, in any thread.
         purpose: What it is used for, for that sentence, such as ``transport``.
+        state: The peer's folder for this plugin: of several with the same one, only the first tells.
 
     Raises:
         ConfigError: A URL, the weight or the client cannot be used.
@@ -34,9 +37,15 @@ class Access:
     """
 
     def __init__(
-        self, settings: TangleSettings, *, tell: Callable[[str], None] = lambda _: None, purpose: str = "ledger"
+        self,
+        settings: TangleSettings,
+        *,
+        tell: Callable[[str], None] = lambda _: None,
+        purpose: str = "ledger",
+        state: Path | None = None,
     ) -> None:
         self._settings, self._tell, self._purpose = settings, tell, purpose
+        self._speaker = Speaker(state)
         self._turn = asyncio.Lock()
         self._embedded: EmbeddedNode | None = None
         self._url = ""
@@ -80,6 +89,7 @@ class Access:
                 await self._tangle.aclose()
             if self._embedded is not None:
                 self._embedded.close()
+            self._speaker.close()
 
     async def _use(self, work: Callable[[AsyncTangle], Awaitable[_T]]) -> _T:
         tangle = await self._opened()
@@ -97,10 +107,11 @@ class Access:
                 raise UnavailableError("the tangle was closed")
             if self._tangle is None and self._embedded is not None:
                 await self._reopen(self._embedded)
-                self._tell(
-                    f"no node is named: the {self._purpose} uses the development node of this machine at {self._url}; it is for "
-                    "trying things out, a community in earnest runs HORNET nodes and names them with --iota-node URL,URL"
-                )
+                if self._speaker.speaks():
+                    self._tell(
+                        f"no node is named: the {self._purpose} uses the development node of this machine at {self._url}; it is "
+                        "for trying things out, a community in earnest runs HORNET nodes and names them with --iota-node URL,URL"
+                    )
             assert self._tangle is not None  # noqa: S101  # there are nodes, or a development node
             return self._tangle
 

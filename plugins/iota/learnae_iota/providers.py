@@ -46,7 +46,7 @@ def open_transport(context: Context) -> Transport:
     from learnae_iota.transport import IotaTransport  # noqa: PLC0415  # the same
 
     settings, interval_s = read_settings(context), read_seconds(context, POLL, 0.01)
-    access = Access(settings, tell=context.tell, purpose="transport")
+    access = Access(settings, tell=context.tell, purpose="transport", state=context.state)
     return IotaTransport(access, context.rendezvous, poll_interval_s=interval_s)
 
 
@@ -67,7 +67,7 @@ def open_storage(context: Context) -> Storage:
             f"a model of this session has {size} bytes, and plugins.iota.{MODEL.name} = {most}: each kilobyte would be a "
             "transaction; choose another --storage, such as ipfs"
         )
-    return IotaStorage(Access(settings, tell=context.tell, purpose="storage"))
+    return IotaStorage(Access(settings, tell=context.tell, purpose="storage", state=context.state))
 
 
 def open_sensors(context: Context) -> SensorSource:

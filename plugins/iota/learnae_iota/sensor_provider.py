@@ -13,6 +13,7 @@ from learnae_iota.fetching import Fetched, Query
 from learnae_iota.following import Follower
 from learnae_iota.settings import EVERYBODY, HOLDERS, KEYS, KEYS_FILE, SECRET, SHARED, TangleSettings, read_settings, read_switch
 from learnae_iota.sources import IotaSensors, load_heads
+from learnae_iota.speaking import Speaker
 from learnae_iota.stopping import Stop, StoppedError
 from learnae_iota.streams import check_of, read_secret, sensor_session
 from learnae_iota.tangle import Tangle, open_tangle
@@ -26,13 +27,15 @@ class TangleOnDemand:
     Args:
         settings: Which.
         tell: Takes a sentence for the operator.
+        state: The peer's folder for this plugin: of several with the same one, only the first tells.
     """
 
-    def __init__(self, settings: TangleSettings, tell: Callable[[str], None]) -> None:
+    def __init__(self, settings: TangleSettings, tell: Callable[[str], None], state: Path | None = None) -> None:
         from learnae_iota.serving.embedded import EmbeddedNode, shared_folder  # noqa: PLC0415  # a thin sensor needs no server
         from learnae_iota.serving.settings import NodeSettings  # noqa: PLC0415  # the same
 
         self._settings, self._tell, self._lock = settings, tell, threading.Lock()
+        self._speaker = Speaker(state)
         self._closed = False
         self._url, self._tangle = "", self._open(settings.nodes) if settings.nodes else None
         told = NodeSettings(weight=settings.weight, cors=False, max_requests_per_s=0)
@@ -59,6 +62,7 @@ class TangleOnDemand:
                 self._tangle.close()
             if self._embedded is not None:
                 self._embedded.close()
+            self._speaker.close()
 
     def _opened(self, *, again: bool = False) -> Tangle:
         with self._lock:
@@ -66,9 +70,9 @@ class TangleOnDemand:
                 raise UnavailableError("the tangle was closed")
             if self._embedded is not None and (self._tangle is None or again):
                 url = self._embedded.url()
-                if self._tangle is None:
+                if self._tangle is None and self._speaker.speaks():
                     self._tell(f"no node is named: sensors are read from this machine's development node at {url}")
-                elif url != self._url:
+                elif self._tangle is not None and url != self._url:
                     self._tangle.close()
                 if url != self._url:
                     self._url, self._tangle = url, self._open((url,))
@@ -120,7 +124,7 @@ def open_sensors(context: Context) -> SensorSource:
             f"no sensor is admitted yet: name keys with {KEYS.flag}, or a file of them as {KEYS_FILE.name};"
             f" {EVERYBODY.flag} admits all"
         )
-    tangle = TangleOnDemand(settings, tell)
+    tangle = TangleOnDemand(settings, tell, context.state)
     known = context.state / "sensors.json"
     follower = Follower(tangle, session, admission, known=load_heads(known), tell=tell)
     return IotaSensors(follower, known=known, close=tangle.close)

@@ -20,6 +20,7 @@ from learnae_iota.checks import look_at_tangle
 from learnae_iota.serving.embedded import EmbeddedNode, running_node
 from learnae_iota.serving.settings import NodeSettings
 from learnae_iota.settings import TangleSettings, read_settings
+from learnae_iota.speaking import Speaker
 from learnae_iota.transport import IotaTransport
 from learnae_iota.work import weight_of
 from ledger_rig import RENDEZVOUS, development_tangle
@@ -75,6 +76,14 @@ def test_the_commands_are_added() -> None:
     app = typer.Typer()
     learnae_iota.learnae_commands(app, commands=_NoPeer())
     assert {group.name for group in app.registered_groups} == {"tangle", "sensor"}
+
+
+def test_one_voice_speaks_for_a_peer(tmp_path: Path) -> None:
+    first, second, elsewhere = Speaker(tmp_path), Speaker(tmp_path), Speaker(tmp_path / "nowhere")
+    assert [first.speaks(), second.speaks(), first.speaks(), elsewhere.speaks()] == [True, False, True, True]
+    first.close()
+    assert second.speaks()
+    second.close()
 
 
 def test_everything_that_the_package_names_is_there() -> None:
