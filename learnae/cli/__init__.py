@@ -1,5 +1,5 @@
 """The command line: a thin shell around the library."""
 
-from learnae.cli.program import main
+from learnae.cli.entry import main
 
 __all__ = ["main"]

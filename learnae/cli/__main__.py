@@ -1,6 +1,6 @@
 """``python -m learnae.cli`` is ``learnae``."""
 
-from learnae.cli.program import main
+from learnae.cli import main
 
 if __name__ == "__main__":
     main()

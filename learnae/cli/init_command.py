@@ -132,7 +132,7 @@ def init(
         data_json({**_files(founded), "session": founded.session})
     else:
         data("\n".join(_files(founded).values()))
-    _say_what_next(founded, out, _where_to_meet(ctx.obj))
+    _say_what_next(founded, out, _where_to_meet(ctx.obj), _other_ways(ctx.obj), model=model)
 
 
 def _files(founded: Founded) -> dict[str, str]:
@@ -178,12 +178,28 @@ def _where_to_meet(plugins: Plugins) -> str:
     return "".join(f" {option.flag} {option.name.upper()}" for option in needed)
 
 
-def _say_what_next(founded: Founded, out: Path, meet: str) -> None:
+def _other_ways(plugins: Plugins) -> list[str]:
+    """Return the transports that may take the place of the default one: those that lead out of this process."""
+    from learnae.config.settings import NetworkSection
+    from learnae.interfaces.provider import Capability
+
+    names = {each.provider.name for each in plugins.providers(Capability.TRANSPORT)}
+    return sorted(names - {NetworkSection().transport, "memory"})
+
+
+def _say_what_next(founded: Founded, out: Path, meet: str, others: list[str], *, model: str | None) -> None:
     where = "" if out == Path() else f" --config {shlex.quote(str(founded.settings))}"
+    same = "" if model is None else f" --model {shlex.quote(model)}"
     also = "" if founded.secret is None else f" and, by a way that you trust, {founded.secret}"
     mine = " --secret-file session.secret" if founded.secret is not None else ""
     say("Next, look whether everything is there, and be the first peer:")
     say(f"    learnae check{where}{meet}")
     say(f"    learnae run{where}{meet}")
     say(f"For others, give them {founded.manifest}{also}; they type:")
-    say(f"    learnae run --session session.json{mine} --data FILE{meet}")
+    say(f"    learnae run --session session.json{mine} --data FILE{same}{meet}")
+    if others:
+        instead = f" in place of{meet}" if meet else ""
+        way = f"--transport {' or '.join(others)}{instead}"
+        say(f"To meet another way, all of you type {way}; `learnae plugins` shows the options.")
+    if model is None:
+        say("Whoever has no JAX types --framework numpy as well.")

@@ -65,6 +65,7 @@ class LiveView:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._live.transient = error is not None and self._progress.started is None  # there was nothing to see yet
         self._live.stop()
 
     def _draw(self) -> RenderableType:

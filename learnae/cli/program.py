@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -30,18 +30,12 @@ Results go to stdout, everything else to stderr. Exit status: 0 done; 1 `learnae
 `learnae demo` died, or a bug of LEARNAE, which shows a traceback; 2 something for you to put right, which one line names;
 130 interrupted."""
 
-INTERRUPTED = 130
-"""The exit status of a program that Ctrl-C ended: 128 + SIGINT, as shells have it."""
 
-
-def main() -> None:
-    """Run the command line and end the process."""
-    try:
-        logging.getLogger("learnae").addHandler(Complaints(logging.WARNING))
-        installed = Plugins.discover()
-        make_app(installed)(prog_name="learnae", obj=installed)
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+def load() -> Callable[[], None]:
+    """Load what is installed; return what runs the command line and ends the process."""
+    logging.getLogger("learnae").addHandler(Complaints(logging.WARNING))
+    installed = Plugins.discover()
+    return partial(make_app(installed), prog_name="learnae", obj=installed)
 
 
 def make_app(installed: Plugins) -> typer.Typer:

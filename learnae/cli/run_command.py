@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from learnae.cli.entry import INTERRUPTED_STATUS, leaving_at_once
 from learnae.cli.grouping import OPERATOR_STATUS
 from learnae.cli.output import complain, data, data_json, say
 from learnae.cli.settings_options import Given
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from learnae.cli.wording import Metric
     from learnae.runtime.peer import Outcome
     from learnae.values.journal import JournalLine
-
-INTERRUPTED_STATUS = 130
-"""As shells have it, and typer."""
 
 THREADS_TIMEOUT_S = 1.0
 """How long threads that were told to end may take to."""
@@ -46,12 +44,13 @@ def run(
     learnae.toml, the environment (LEARNAE_NETWORK__TRANSPORT=localfs) and the options below; `learnae check` shows what is in
     effect and why.
     """
-    import asyncio
+    with leaving_at_once():
+        import asyncio
 
-    from learnae.cli.wording import Metric
-    from learnae.codec.manifests import read_manifest
-    from learnae.runtime.running import run_peer
-    from learnae.values.journal import PhaseChanged
+        from learnae.cli.wording import Metric
+        from learnae.codec.manifests import read_manifest
+        from learnae.runtime.running import run_peer
+        from learnae.values.journal import PhaseChanged
 
     settings = given.resolve(ctx.obj).settings
     manifest = read_manifest(settings.peer.session)

@@ -121,9 +121,10 @@ class ReleaseFailed:
 
 @dataclass(frozen=True, slots=True)
 class InventoryTaken:
-    """What the storages offer for this peer, from whatever run."""
+    """What the storages offer for this peer, from whatever run; ``schemes``: of which storages that is all."""
 
     locators: tuple[Locator, ...]
+    schemes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

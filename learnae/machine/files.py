@@ -8,6 +8,7 @@ from learnae.machine.keeping import Keeping
 from learnae.machine.notebook import Notebook
 from learnae.machine.offering import Offering
 from learnae.machine.releasing import FOREIGN, OWN, Releasing
+from learnae.machine.restocking import Restocking
 from learnae.machine.retiring import Retiring
 from learnae.machine.sharing import Sharing
 from learnae.machine.slices import Slices
@@ -39,6 +40,7 @@ class Files:
             offering=self.offering,
         )
         self._stock = StockTaking(notebook, self._releasing, self.offering)
+        self._restocking = Restocking(notebook, offering=self.offering, sharing=self.sharing, keeping=self.keeping)
 
     def appear(self) -> None:
         """Say what holds now, and go on saying it."""
@@ -74,6 +76,7 @@ class Files:
                 self._release_failed(event)
             case events.InventoryTaken(locators=locators):
                 self._stock.inventory_taken(locators)
+                self._restocking.inventory_taken(event)
             case events.InventoryFailed(reason=reason):
                 self._stock.inventory_failed(reason)
             case _:

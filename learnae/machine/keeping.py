@@ -1,5 +1,6 @@
 """Files of others that this peer offers too, so that they can be had while their authors are away (paper, section 5)."""
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -205,6 +206,14 @@ class Keeping:
         if file is not None and key not in self._leaving_s:
             self._notebook.put("kept", key, msgspec.structs.replace(file, kept=True))
             self._notebook.note(FileKept(file.kind, file.digest, file.author))
+
+    def lost(self, is_lost: Callable[[tuple[Locator, ...]], bool]) -> int:
+        """Keep anew what is gone from its storage; return how many files these are."""
+        lost = [key for key, file in self._notebook.memory.kept.items() if file.kept and is_lost(file.locators)]
+        for key in lost:
+            self._no_longer_sure(key)
+            self._want(key)
+        return len(lost)
 
     def keep_failed(self, event: KeepFailed) -> None:
         """Try again later, but not for ever."""

@@ -1,5 +1,7 @@
 """What the peer shows of itself: its model, its board, its presence."""
 
+from collections.abc import Callable
+
 import msgspec
 
 from learnae.machine.board import Board
@@ -165,6 +167,24 @@ class Offering:
         """A file is gone; if it is the own model, because it became so again meanwhile, store it anew."""
         if gone.kind is FileKind.MODEL and gone.digest == self._notebook.own.model:
             self.publish_model()
+
+    def lost(self, is_lost: Callable[[tuple[Locator, ...]], bool]) -> int:
+        """Forget own files that are gone from their storage, and offer the current ones again; return how many these are.
+
+        What is being released is left alone. Of replaced ones the bytes are not at hand; nobody is told of them any more.
+        """
+        lost = {
+            key: offered
+            for key, offered in self._notebook.memory.offered.items()
+            if is_lost(offered.locators) and not self._releasing.is_under_way(key, OWN)
+        }
+        for key, offered in lost.items():
+            self._retiring.forget(key)
+            if offered.kind is FileKind.BOARD:
+                self._is_board_stored_for = None
+        if f"{FileKind.MODEL}/{self._notebook.own.model}" in lost:
+            self.publish_model()
+        return sum(not offered.superseded for offered in lost.values())
 
     def withdraw_slice(self, digest: Digest, locators: tuple[Locator, ...]) -> None:
         """Have a slice released that is not shared any more."""

@@ -1,5 +1,6 @@
 """What a sharing peer offers of its own data: dataslices, and the hashlist that names them."""
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -14,6 +15,7 @@ from learnae.machine.offering import Offering
 from learnae.machine.releasing import Releasing
 from learnae.machine.slices import Slices
 from learnae.values.announcements import HashlistEntry, HashlistOffer, SliceUse
+from learnae.values.ids import Locator
 
 SHARING: Final = "sharing"
 
@@ -68,10 +70,12 @@ class Sharing:
         self._notebook.order(effect)
 
     def _is_announced(self, shared: int) -> bool:
-        """Say whether the hashlist that others know of names all that is shared: after a crash only the board can tell."""
+        """Say whether the hashlist that others know of is there and names all that is shared: after a crash the tables tell."""
         signed = self._notebook.memory.board.get(f"{self._notebook.rules.peer}/hashlist")
         content = None if signed is None else signed.announcement.content
-        return not self._is_hashlist_old and isinstance(content, HashlistOffer) and content.slices == shared
+        if self._is_hashlist_old or not isinstance(content, HashlistOffer) or content.slices != shared:
+            return False
+        return f"{FileKind.HASHLIST}/{content.digest}" in self._notebook.memory.offered
 
     def slices_stored(self, entries: tuple[HashlistEntry, ...]) -> None:
         """Own slices are offered: they belong on the hashlist, and their uses so far become known."""
@@ -105,6 +109,14 @@ class Sharing:
         """Slices or the hashlist could not be offered: try again later."""
         self._backoff.failed(SHARING, self._notebook.now_s)
         self._ended()
+
+    def lost(self, is_lost: Callable[[tuple[Locator, ...]], bool]) -> int:
+        """Offer own slices again that are gone from their storage, and the hashlist; return how many slices these are."""
+        lost = [item for item in self._slices.own() if item.shared and is_lost(item.locators)]
+        for item in lost:
+            self._slices.know(msgspec.structs.replace(item, locators=(), shared=False))
+        self._is_to_do = True
+        return len(lost)
 
     def overtaken(self) -> None:
         """The state was lost, and others may remember an own hashlist from before: say anew what holds."""

@@ -19,11 +19,11 @@ from learnae.interfaces.storage import Storage
 from learnae.interfaces.transport import Transport
 from learnae.machine import effects, events
 from learnae.machine.events import FileKind
-from learnae.performing.persisting import Persisting, scheme_of
+from learnae.performing.persisting import Persisting
 from learnae.performing.shelf import Shelf
 from learnae.performing.workshop import DivergedError, LostSlicesError, Workshop
 from learnae.values.announcements import PROTOCOL, Hashlist, HashlistEntry, SignedAnnouncement
-from learnae.values.ids import Digest, Locator, PeerId, SessionId
+from learnae.values.ids import Digest, Locator, PeerId, SessionId, scheme_of
 from learnae.values.journal import AnnouncementSent, AnyFact, FileStored, Notice
 from learnae.values.manifest import Manifest
 

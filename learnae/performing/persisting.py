@@ -10,7 +10,7 @@ from learnae.interfaces.abilities import Inventory, Keeper
 from learnae.interfaces.storage import Storage
 from learnae.machine import effects, events
 from learnae.machine.events import FileKind
-from learnae.values.ids import Locator
+from learnae.values.ids import Locator, scheme_of
 
 T = TypeVar("T")
 
@@ -20,11 +20,6 @@ class Waiting(Protocol):
 
     async def within(self, fetch: Awaitable[T]) -> T:
         """Wait for a remote operation, but not for ever."""
-
-
-def scheme_of(locator: Locator) -> str:
-    """Return which storage reads a locator."""
-    return locator.partition(":")[0]
 
 
 class Persisting:
@@ -91,4 +86,4 @@ class Persisting:
                 offered.update(await self._pace.within(storage.offered()))
             except WorldError as exc:
                 return events.InventoryFailed(str(exc))
-        return events.InventoryTaken(tuple(sorted(offered)))
+        return events.InventoryTaken(tuple(sorted(offered)), tuple(storage.scheme for storage in self._inventories))

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _BESIDE_INCHES = 0.024
 """How far lines of the same whole number are drawn apart, and by at most what share of one."""
 _BESIDE_SHARE = 0.5
+_BELOW = 0.06
+"""What share of their height panels have below 0, so that a line at 0, or beside it, is seen whole."""
 
 
 def draw_resilience(ax: Axes, histories: Sequence[History], unit: tuple[float, str]) -> None:
@@ -38,7 +40,7 @@ def draw_resilience(ax: Axes, histories: Sequence[History], unit: tuple[float, s
     label_axes(ax, sampled.times, unit, "peers")
     low, high, mean = _spread(sampled.values)
     top = 1.12 * max(1.0, float(np.nanmax(sampled.values)))
-    ax.set_ylim(0.0, top)
+    ax.set_ylim(-_BELOW * top, top)
     ax.yaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     inches = ax.get_window_extent().height / ax.figure.get_dpi()
     beside = min(_BESIDE_INCHES / inches * top, _BESIDE_SHARE / len(histories)) if 1 < len(histories) <= LABELLED else 0.0
@@ -61,8 +63,9 @@ def draw_sent(ax: Axes, histories: Sequence[History], unit: tuple[float, str]) -
     top = float(np.nanmax(sampled.values))
     size, sign = byte_unit(top)
     label_axes(ax, sampled.times, unit, f"sent [{sign}]")
-    ax.set_ylim(0.0, 1.08 * max(top / size, 1.0))
-    ax.yaxis.set_major_locator(MaxNLocator(nbins=5))
+    highest = 1.08 * max(top / size, 1.0)
+    ax.set_ylim(-_BELOW * highest, highest)
+    ax.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=size == 1.0))
     _, _, mean = _spread(sampled.values)
     _draw(ax, histories, sampled.times / unit[0], sampled.values / size, (None, None, mean / size))
     name_lines(ax, histories, _last(histories, _sent) / size, lambda share: show_bytes(share * size))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, closing
@@ -100,6 +101,7 @@ async def run_peer(settings: PeerSettings, plugins: Plugins, *, listeners: Seque
                     journal.write(Notice(line))
                 peer = Peer(assembled, providers.ledgers, pace, _ingestions(assembled, providers, store), note=journal.write)
                 signals.direct(peer, settings.peer.stop_after_s)
+                await asyncio.sleep(0)  # a Ctrl-C until now cancels here: what the peer waits for first may swallow it
                 try:
                     return await peer.run(first)
                 except HaltedError as exc:

@@ -28,3 +28,8 @@ Signature = Annotated[str, Meta(pattern=r"^[0-9a-f]{128}\Z")]
 MOST_COUNT = 2**53 - 1
 """What a number on the wire can be at most: what every JSON reader has exactly (RFC 8259, section 6)."""
 Count = Annotated[int, Meta(ge=0, le=MOST_COUNT)]
+
+
+def scheme_of(locator: Locator) -> str:
+    """Return which storage reads a locator."""
+    return locator.partition(":")[0]

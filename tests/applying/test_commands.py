@@ -189,7 +189,7 @@ def test_memory_does_not_grow_with_the_table(trained: Trained, write_rows: Write
             file.write(rest)
     code = """
 import resource, sys
-from learnae.cli.program import main
+from learnae.cli import main
 try:
     main()
 except SystemExit as ended:

@@ -20,6 +20,7 @@ from rich.console import Console
 from learnae.cli.live import LiveView, draw
 from learnae.cli.progress import MOST_MESSAGES, Progress, advance
 from learnae.cli.wording import Metric
+from learnae.errors import ProviderError
 from learnae.values.choices import Averaging, Cycle, Judge, Phase, Role, Task
 from learnae.values.ids import Digest, PeerId, SensorId, SessionId
 from learnae.values.journal import (
@@ -253,3 +254,20 @@ def _read(terminal: int, process: "subprocess.Popen[bytes]", enough: Callable[[s
         elif process.poll() is not None:
             break
     return data.decode(errors="replace")
+
+
+@pytest.mark.parametrize("has_started", [False, True])
+def test_a_refusal_before_there_was_anything_to_see_leaves_no_picture(has_started: bool) -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=80, height=40)
+
+    def refused() -> None:
+        with LiveView("hepmass", Metric(Task.BINARY), console=console) as view:
+            if has_started:
+                view.take(JournalLine(1.0, ME, begun()))
+            raise ProviderError("there is no program")
+
+    with pytest.raises(ProviderError):
+        refused()
+    after = stream.getvalue().rpartition("\N{BOX DRAWINGS LIGHT ARC UP AND LEFT}")[2]
+    assert ("\x1b[1A\x1b[2K" in after) is not has_started, "it is wiped out"

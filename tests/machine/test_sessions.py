@@ -52,6 +52,8 @@ class Peer:
         self.answers: list[events.Event] = []
         self.offered: set[str] = set()
         """What the storage offers for this peer, by locator: it outlives a crash."""
+        self.has_lost = False
+        """Whether the storage lost files, and was not asked since."""
         self.outbox: list[Any] = []
         self.folded: set[tuple[str, str, float, str]] = set()
         self.interrupted: set[str] = set()
@@ -87,7 +89,9 @@ class Peer:
         return {locator for file in files for locator in file.locators}
 
     def check_files(self) -> None:
-        """What is said to be offered is, unless it is on its way out and to be stored anew then."""
+        """What is said to be offered is, unless it is to be stored anew once it is out, or a loss is not noticed yet."""
+        if self.has_lost:
+            return
         memory = self.desk.memory
         for file in memory.kept.values():
             assert not file.kept or set(file.locators) <= self.offered, "what is kept is there"
@@ -105,6 +109,7 @@ class Peer:
         desk.now_s = now_s
         before, phase, version = desk.machine.own, desk.phase, self._uses()
         made = desk.give(event)
+        self.has_lost = self.has_lost and not isinstance(event, events.InventoryTaken)
         self.check_files()
         assert desk.phase in TRANSITIONS[phase, type(event)]
         self._check_own_model(event, before)
@@ -233,7 +238,7 @@ class Peer:
                     self.offered.update(locators)
                 return events.KeepFailed(kind, digest, outcome) if fails else events.Kept(kind, digest)
             case effects.TakeInventory():
-                return events.InventoryFailed(outcome) if fails else events.InventoryTaken(tuple(sorted(self.offered)))
+                return events.InventoryFailed(outcome) if fails else events.InventoryTaken(tuple(sorted(self.offered)), ("mem",))
             case effects.StoreHashlist(entries=entries):
                 return self._stored(FileKind.HASHLIST, self.lab.named(repr(entries)), entries, outcome)
             case effects.StoreBoard(entries=entries):
@@ -447,6 +452,14 @@ class World(RuleBasedStateMachine):
     @rule(which=INDEX, persistency=PERSISTENCY)
     def it_crashes_and_keeps_other_files(self, which: int, persistency: Any) -> None:
         self._peer(which).crash(self.now_s, persistency=persistency)
+        self._collect()
+
+    @rule(which=INDEX, most=st.sampled_from([0, 1, 3]))
+    def it_crashes_and_its_storage_loses_files(self, which: int, most: int) -> None:
+        peer = self._peer(which)
+        peer.offered = set(sorted(peer.offered)[:most])
+        peer.has_lost = True
+        peer.crash(self.now_s)
         self._collect()
 
     @rule(which=INDEX)

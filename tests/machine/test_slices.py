@@ -100,6 +100,17 @@ def test_a_slice_known_to_be_at_its_threshold_is_not_started(lab: Any, desk: Any
     assert it.phase is Phase.IDLE
 
 
+def test_of_an_overused_slice_only_queued_passes_are_said_to_be_skipped(lab: Any, desk: Any) -> None:
+    it = desk(sharing=True, passes=1, overuse_threshold=2)
+    it.start()
+    it.cut("slice/1")
+    it.restore(passes=2)
+    it.start()
+    it.hear(lab.use("slice/1", 2))
+    it.gather()
+    assert len(lab.of(it.score(0.5), SliceSkipped)) == 1
+
+
 def test_a_foreign_slice_that_is_overused_is_forgotten_or_not_even_fetched(lab: Any, desk: Any) -> None:
     it = desk(sharing=True, overuse_threshold=2)
     it.start()

@@ -72,7 +72,7 @@ def _events(lab: Any) -> dict[type, list[events.Event]]:
         *(events.Kept(kind, name("file")) for kind in (FileKind.MODEL, FileKind.SLICE, FileKind.HASHLIST)),
         events.KeepFailed(FileKind.MODEL, name("file"), "gone"),
         events.InventoryTaken(()),
-        events.InventoryTaken(at),
+        events.InventoryTaken(at, ("mem",)),
         events.InventoryFailed("gone away"),
         events.FilesReleased(at),
         events.ReleaseFailed(at, "gone away"),

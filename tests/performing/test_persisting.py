@@ -92,7 +92,7 @@ def test_the_inventory_is_that_of_all_storages_that_can_tell() -> None:
     assert not _persisting(FaultyStorage(first.storage(BOB))).has_inventory
     persisting = _persisting(first.storage(BOB), other)
     assert persisting.has_inventory
-    assert _perform(persisting, TakeInventory()) == InventoryTaken(tuple(sorted(mine)))
+    assert _perform(persisting, TakeInventory()) == InventoryTaken(tuple(sorted(mine)), ("memory", "other"))
 
 
 def test_who_does_not_answer_spoils_the_inventory() -> None:

@@ -336,7 +336,7 @@ def test_a_cancellation_in_the_moment_before_it_runs_is_not_lost(place: Place, m
         direct(signals, peer, stop_after_s)
 
     monkeypatch.setattr(Signals, "direct", interrupted)
-    settings = place.settings("peer", peer={"data": place.rows("peer"), "until": "interrupted"}, retry_s=30.0)
+    settings = place.settings("peer", peer={"data": place.rows("peer")}, presence_interval_s=0.001)
     with pytest.raises(asyncio.CancelledError):
         run(settings)
     assert not of(place.facts("peer"), ModelScored)

@@ -32,7 +32,7 @@ def open_jax(context: Context) -> ModelFramework:
         from learnae.builtins.jax_framework.compilation_cache import switch_compilation_cache
         from learnae.builtins.jax_framework.framework import JaxFramework
     except ImportError as error:
-        msg = f"the framework jax cannot be opened ({error}); install it with: {INSTALL}"
+        msg = f"the framework jax cannot be opened ({error}); install it with: {INSTALL}, or choose --framework numpy"
         raise ProviderError(msg) from error
     switch_compilation_cache(context.options.get("compilation_cache"))
     return JaxFramework(context.manifest, context.training, model=context.model)

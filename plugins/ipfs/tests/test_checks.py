@@ -10,6 +10,8 @@ import psutil
 import pytest
 from kubo_rig import Daemon, Daemons
 from learnae_ipfs import learnae_storages, learnae_transports
+from learnae_ipfs.addresses import read_multiaddress
+from learnae_ipfs.commands.friends import _connected
 from learnae_ipfs.daemon.private import open_access
 from learnae_ipfs.daemon.repository import OPEN_KEY, swarm_key
 from learnae_ipfs.reading import read_settings
@@ -123,15 +125,40 @@ def test_friends_answer_or_do_not(kubo_binary: Path, daemons: Daemons, state: Pa
     assert f"no friend answers at {gone.address} now, but another one does" in texts(findings)
     findings = found(state, bootstrap=gone.address, **options)
     [(text, advice)] = [(text, advice) for ok, text, advice in findings if not ok]
-    assert text.startswith(f"no friend answers at {gone.address}: ")
+    assert text == f"no friend answers at {gone.address}: nothing listens there now"
     assert "learnae ipfs address" in advice
+
+
+def test_an_address_that_is_dead_is_not_good_because_its_friend_is_met_another_way(daemons: Daemons, state: Path) -> None:
+    friend, own = daemons.start(), daemons.start()
+    own.call("swarm/connect", friend.address)
+    dead = f"/ip4/127.0.0.1/tcp/{free_port()}/p2p/{friend.peer}"
+    findings = found(state, api=own.api, bootstrap=f"{friend.address},{dead}")
+    assert (True, f"a friend answers at {friend.address}", "") in findings
+    by = friend.address.removesuffix(f"/p2p/{friend.peer}")
+    assert (True, f"the friend {friend.peer} is connected, by {by}; {dead} itself was not tried", "") in findings
+
+
+@pytest.mark.parametrize(
+    ("given", "ways", "was_connected", "words"),
+    [
+        ("/ip4/192.0.2.1/tcp/4001", ["/ip4/192.0.2.1/tcp/4001"], True, "a friend answers at /ip4/192.0.2.1/tcp/4001/p2p/"),
+        ("/dns4/a.example/tcp/4001", ["/ip4/192.0.2.1/tcp/4001"], False, "a friend answers at /dns4/a.example/tcp/4001/p2p/"),
+        ("/dns4/a.example/tcp/4001", ["/ip4/192.0.2.1/tcp/4002"], False, "answers, but at /ip4/192.0.2.1/tcp/4002; /dns4/"),
+        ("/ip4/192.0.2.1/tcp/4001", [], False, "a friend answers at"),
+    ],
+)
+def test_by_which_address_a_friend_answers(given: str, ways: list[str], was_connected: bool, words: str) -> None:
+    friend = read_multiaddress(f"{given}/p2p/12D3KooWMU7KduGGYACTJrfjsh8s7ZWV91VBja7yjcfWeKFhp8xL")
+    assert words in _connected(friend, ways, was_connected=was_connected)
 
 
 def test_who_lacks_the_sessions_key_is_no_friend(kubo_binary: Path, daemons: Daemons, state: Path) -> None:
     stranger = daemons.start()
     findings = found(state, key=KEY, program=str(kubo_binary), bootstrap=stranger.address, **QUIET)
-    assert [text for ok, text, _ in findings if not ok] == [text for _, text, _ in findings if "no friend answers" in text]
-    assert "no friend answers" in texts(findings)
+    [(text, advice)] = [(text, advice) for ok, text, advice in findings if not ok]
+    assert text == f"no friend answers at {stranger.address}: who answers there is not of this session, or has another secret"
+    assert "session.json" in advice
 
 
 def test_the_peers_own_daemon_is_looked_at_where_it_runs(kubo_binary: Path, state: Path) -> None:

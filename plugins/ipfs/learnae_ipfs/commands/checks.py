@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from learnae.errors import LearnaeError, NotFoundError, UnavailableError
+from learnae.errors import LearnaeError, UnavailableError
 from learnae.interfaces.provider import Context, Finding
 from learnae_ipfs.addresses import read_multiaddress
 from learnae_ipfs.commands.addressing import whereabouts
+from learnae_ipfs.commands.friends import look_for_friends
 from learnae_ipfs.commands.sizes import megabytes
 from learnae_ipfs.daemon.private import open_access
 from learnae_ipfs.daemon.program import find_program, look_at_program
@@ -24,8 +26,6 @@ from learnae_ipfs.settings import IpfsSettings
 
 LITTLE_BYTES = 1_000_000_000
 REACH_PATIENCE_S = 5.0
-FRIEND_PATIENCE_S = 10.0
-"""How long a friend may take to answer."""
 
 PUBSUB_ADVICE = "ipfs config --json Pubsub.Enabled true, on that daemon's machine, and start it again"
 
@@ -98,7 +98,9 @@ async def _at_own(settings: IpfsSettings, context: Context) -> AsyncIterator[Fin
         said: list[str] = []
         if (context.state / PORT).exists():
             shutil.copyfile(context.state / PORT, Path(folder) / PORT)  # where friends and the router expect it
-        access = open_access(settings, Path(folder), context.network_key, said.append)
+        # Whom it would find in the local network, by whatever address, says nothing of the addresses that were given.
+        trial = replace(settings, local_network=False)
+        access = open_access(trial, Path(folder), context.network_key, said.append)
         try:
             kubo = await access.kubo()
             yield Finding(True, "a private daemon starts with these settings; it was a trial, and is ended again")
@@ -120,7 +122,7 @@ async def _at_daemon(kubo: Kubo, settings: IpfsSettings, context: Context, *, is
             f"before Kubo {written(MENDED_PUBSUB)}, strangers on a PubSub topic can use up the daemon's memory (CVE-2026-46679)"
         )
         yield Finding(True, f"warning: {text}: install a newer one, or found the session with a secret")
-    for finding in await _friends(kubo, settings):
+    for finding in await look_for_friends(kubo, settings.bootstrap):
         yield finding
     # One that ran before knows already what there is to know.
     patience_s = REACH_PATIENCE_S if is_new and not settings.listen.startswith("127.") else 0.0
@@ -142,30 +144,6 @@ async def _pubsub(kubo: Kubo, settings: IpfsSettings) -> Finding:
     except UnavailableError as exc:
         return Finding(True, f"messages take the slower way: {exc}; to mend it: {PUBSUB_ADVICE}")
     return Finding(True, "PubSub is switched on")
-
-
-async def _friends(kubo: Kubo, settings: IpfsSettings) -> list[Finding]:
-    """Dial everybody whom the operator named."""
-
-    async def dial(address: str) -> str | None:
-        try:
-            await kubo.connect(address, patience_s=FRIEND_PATIENCE_S)
-        except (NotFoundError, UnavailableError) as exc:
-            return str(exc)
-        return None
-
-    failures = await asyncio.gather(*map(dial, settings.bootstrap))
-    one_answers = None in failures
-    findings = []
-    for address, failure in zip(settings.bootstrap, failures, strict=True):
-        if failure is None:
-            findings.append(Finding(True, f"a friend answers at {address}"))
-        elif one_answers:
-            findings.append(Finding(True, f"no friend answers at {address} now, but another one does: {failure}"))
-        else:
-            advice = "learnae ipfs address, there, while that peer runs, and give what it prints to --bootstrap here"
-            findings.append(Finding(False, f"no friend answers at {address}: {failure}", advice))
-    return findings
 
 
 def _space(settings: IpfsSettings, folder: Path) -> Finding:

@@ -95,15 +95,15 @@ def gc(
 
 
 def _with_daemon(peer: DescribedPeer, use: Callable[[Access, IpfsSettings], Awaitable[T]]) -> T:
-    """Start, adopt or contact the daemon of a peer, and let it go afterwards."""
-    from learnae_ipfs.daemon.private import open_access  # noqa: PLC0415  # a command imports when it is called
+    """Contact or start the daemon of a peer, and let it go afterwards."""
+    from learnae_ipfs.commands.daemons import access_for_command  # noqa: PLC0415  # a command imports when it is called
     from learnae_ipfs.reading import read_settings  # noqa: PLC0415  # the same
 
     context = peer.context
     settings = read_settings(context.options, context.tell)
 
     async def run() -> T:
-        access = open_access(settings, context.state, context.network_key, context.tell)
+        access = await access_for_command(settings, context)
         try:
             return await use(access, settings)
         finally:

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from learnae.interfaces.provider import Context
+from learnae_ipfs.commands.addressing import whereabouts
 from learnae_ipfs.commands.sizes import megabytes
 from learnae_ipfs.daemon.private import open_access
 from learnae_ipfs.daemon.running import running_daemon
 from learnae_ipfs.kubo import Kubo
 from learnae_ipfs.layout import LOG, REPOSITORY
 from learnae_ipfs.reading import read_settings
+from learnae_ipfs.settings import IpfsSettings
 from learnae_ipfs.storage.references import References
 
 
@@ -34,6 +36,7 @@ class Standing:
         repository_bytes: How much it holds.
         references: How many files this peer offers or keeps there.
         reachability: ``public``, ``private`` or ``unknown``, as AutoNAT found.
+        whereabouts: From where it can be reached, in the words of `learnae ipfs address`.
         log: Where a private daemon's log is.
     """
 
@@ -48,6 +51,7 @@ class Standing:
     repository_bytes: int | None = None
     references: int | None = None
     reachability: str | None = None
+    whereabouts: str | None = None
     log: Path | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -62,7 +66,7 @@ class Standing:
             ("version", self.version, lambda version: f"Kubo {version}"),
             ("peer id", self.peer, str),
             ("neighbours", self.neighbours, str),
-            ("reachability", self.reachability, str),
+            ("whereabouts", self.whereabouts, str),
             ("sent", self.sent_bytes, lambda count: f"{megabytes(count)} since it was started"),
             ("received", self.received_bytes, lambda count: f"{megabytes(count)} since it was started"),
             ("served", self.served_blocks, lambda count: f"{count} blocks of files since it was started"),
@@ -89,30 +93,31 @@ async def ask(context: Context) -> Standing:
         if kubo is None:
             return await asyncio.to_thread(_resting, context.state / REPOSITORY, log)
         try:
-            return await _running(kubo, context, log)
+            return await _running(kubo, context, settings, log)
         finally:
             await kubo.aclose()
     access = open_access(settings, context.state, context.network_key, context.tell)
     try:
-        return await _running(await access.kubo(), context, None)
+        return await _running(await access.kubo(), context, settings, None)
     finally:
         await access.aclose()
 
 
-async def _running(kubo: Kubo, context: Context, log: Path | None) -> Standing:
-    identity, counters = await kubo.identity(), await kubo.counters()
+async def _running(kubo: Kubo, context: Context, settings: IpfsSettings, log: Path | None) -> Standing:
+    found, counters = await whereabouts(kubo, settings.announce), await kubo.counters()
     return Standing(
         private=log is not None,
         runs=True,
         version=await kubo.version(),
-        peer=identity.peer,
+        peer=found.peer,
         neighbours=len({neighbour.peer for neighbour in await kubo.neighbours()}),
         sent_bytes=counters.sent_bytes,
         received_bytes=counters.received_bytes,
         served_blocks=counters.served_blocks,
         repository_bytes=await kubo.repository_bytes(),
         references=len(await References(context.rendezvous, context.owner).kept(kubo)),
-        reachability=await kubo.reachability(),
+        reachability=found.reachability,
+        whereabouts=found.sentence(own=log is not None),
         log=log,
     )
 
