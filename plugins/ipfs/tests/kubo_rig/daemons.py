@@ -203,7 +203,7 @@ class Daemon:
             )
             body = head.encode() + body + f"\r\n--{mark}--\r\n".encode()
             headers["Content-Type"] = f"multipart/form-data; boundary={mark}"
-        connection = self._connection(timeout_s)
+        connection = self.connection(timeout_s)
         try:
             connection.request("POST", f"/api/v0/{call}?{urlencode(query)}", body, headers)
             response = connection.getresponse()
@@ -218,7 +218,8 @@ class Daemon:
         lines = self.request(call, *arguments, body=body, timeout_s=timeout_s, **options).splitlines()
         return json.loads(lines[-1]) if lines else None
 
-    def _connection(self, timeout_s: float) -> http.client.HTTPConnection:
+    def connection(self, timeout_s: float) -> http.client.HTTPConnection:
+        """Make a bare connection to its RPC interface."""
         address = (self.repo / "api").read_text().strip()
         if not address.startswith("/unix"):
             _, _, host, _, port, *_ = address.split("/")
