@@ -48,6 +48,7 @@ def split_and_cut(
     spool: Path,
     known: Iterable[Raw] = (),
     max_validation_rows: int = MAX_VALIDATION_ROWS,
+    needs_training: bool = True,
 ) -> Iterator[Assigned]:
     """Assign rows to validation or training, and shuffle and cut the training rows, by way of files.
 
@@ -60,9 +61,10 @@ def split_and_cut(
         spool: A folder of one's own for temporary files: about as large as all rows in float32, plus 16 bytes a row.
         known: Slices cut earlier. Each of their rows takes one equal row away, so that a file that grew gives new slices only.
         max_validation_rows: Of more, those with the lowest keys are kept, and the others are not used at all.
+        needs_training: Whether some row must be for training: not where sensors bring more.
 
     Raises:
-        DataError: No row is left for training or none for validation.
+        DataError: No row is left for training though one is needed, or none for validation.
         StateError: The folder cannot be used, or is full.
     """
     with opened_spool(spool) as shuffle:
@@ -75,7 +77,7 @@ def split_and_cut(
             kept.add(chunk[aside], keys[aside])
             training += int(np.count_nonzero(~aside))
             _spool(shuffle, chunk[~aside], keys[~aside])
-        _check(training, kept.seen, manifest)
+        _check(training, kept.seen, manifest, needs_training=needs_training)
         for rows in known:
             if len(rows):
                 shuffle.leave_out(row_keys(rows, manifest.seed))
@@ -110,15 +112,17 @@ def _cut_all(parts: Iterable[Raw], size: int) -> Iterator[Raw]:
         yield rest
 
 
-def _check(training: int, validation: int, manifest: Manifest) -> None:
+def _check(training: int, validation: int, manifest: Manifest, *, needs_training: bool) -> None:
     rows = training + validation
     terms = f"validation_share = {manifest.validation_share:g}, seed = {manifest.seed}"
     if not rows:
         raise DataError("there are no rows; a peer with data needs some for training and some for validation")
     if not validation:
         raise DataError(f"none of the {rows} rows falls to validation ({terms}); add rows, or join as a trainer without data")
-    if not training:
-        raise DataError(f"none of the {rows} rows is left to train on ({terms}); add rows, or join as a trainer without data")
+    if needs_training and not training:
+        raise DataError(
+            f"none of the {rows} rows is left to train on ({terms}); add rows, read sensors, or join as a trainer without data"
+        )
 
 
 class _Lowest:

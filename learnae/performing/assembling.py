@@ -93,6 +93,7 @@ class Assembled:
             known=self.machine.own_slices(),
             spool=spool,
             with_evaluation=is_sharing(self.settings, self.session.manifest),
+            needs_training=not self.settings.network.sensors,
             go_on=go_on,
         )
 

@@ -47,6 +47,7 @@ def cut_rows(
     known: tuple[KnownSlice, ...],
     spool: Path,
     with_evaluation: bool,
+    needs_training: bool = True,
     go_on: Callable[[], None] = lambda: None,
 ) -> CutRows:
     """Put what is new in a peer's rows on the shelf.
@@ -59,6 +60,7 @@ def cut_rows(
         known: Own slices that were cut at earlier starts.
         spool: A folder for temporary files.
         with_evaluation: Also cut the validation rows into evaluation slices, because the peer shares.
+        needs_training: Whether some row must be for training: not where sensors bring more.
         go_on: Called before every chunk and every slice; what it raises ends the work half-way, which leaves no damage.
 
     Raises:
@@ -80,7 +82,8 @@ def cut_rows(
         cut_slices.append(CutSlice(digest, len(raw), evaluation))
 
     training = (item for item in known if not item.evaluation)
-    with split_and_cut(watched(), manifest, spool=spool, known=_on_shelf(training, shelf, manifest)) as assigned:
+    earlier = _on_shelf(training, shelf, manifest)
+    with split_and_cut(watched(), manifest, spool=spool, known=earlier, needs_training=needs_training) as assigned:
         for raw in assigned.slices:
             put(raw, evaluation=False)
     if with_evaluation:

@@ -103,7 +103,7 @@ def test_counts_and_the_cap_on_validation_rows(manifest_of: Build, tmp_path: Pat
     [
         pytest.param(0.2, 0, "there are no rows", id="no-rows"),
         pytest.param(1e-9, 5, "none of the 5 rows falls to validation .*; add rows, or join as a trainer", id="no-validation"),
-        pytest.param(1 - 1e-9, 5, "none of the 5 rows is left to train on .*; add rows, or join as a trainer", id="no-training"),
+        pytest.param(1 - 1e-9, 5, "none of the 5 rows is left to train on .*; add rows, read sensors, or", id="no-training"),
     ],
 )
 def test_a_split_with_an_empty_side_says_what_to_do(
@@ -115,6 +115,12 @@ def test_a_split_with_an_empty_side_says_what_to_do(
     ):
         pass
     assert not list(tmp_path.iterdir())
+
+
+def test_where_sensors_bring_rows_to_train_on_the_file_needs_none(manifest_of: Build, tmp_path: Path) -> None:
+    terms = manifest_of(validation_share=1 - 1e-9)
+    with split_and_cut([some_rows(5)], terms, spool=tmp_path, needs_training=False) as assigned:
+        assert (len(assigned.validation), list(assigned.slices)) == (5, [])
 
 
 def test_what_a_crash_left_is_removed_and_nothing_else(manifest_of: Build, tmp_path: Path) -> None:
