@@ -146,8 +146,8 @@ def main() -> None:
     options.data, draw = None, random.Random(options.seed)  # noqa: S311 - moments, not secrets
     samples: dict[str, list[Sample]] = {name: [] for name in STAY}
     with Scene([*STAY, *COME_AND_GO], options, training=SLOWLY) as scene:
-        for name in STAY:
-            scene.session.extra[name] = {"network.retention_s": 60.0}
+        for name in scene.members:  # else as peers are by default, but what is replaced goes sooner
+            scene.session.extra[name] = {"network.retention_s": 60.0, "plugins.ipfs.slow_interval_s": 10.0}
         scene.start_all()
         began_s = time.monotonic()
         next_s = options.every_s

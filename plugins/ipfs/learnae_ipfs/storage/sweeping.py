@@ -21,8 +21,8 @@ MOMENT_S, MOMENTS = 1.0, 60
 """How often, and how many times, to look whether nothing is under way; then a sweep harms nothing either, but costs: what a file
 under way had fetched is fetched again."""
 
-SHARE = 50
-"""A sweep that took a second is followed by so many seconds without one: it reads the names of all blocks."""
+SHARE, MOST_S = 20, 600.0
+"""A sweep that took a second is followed by so many seconds without one, up to so many: it reads the names of all blocks."""
 
 
 class Sweeper:
@@ -73,4 +73,4 @@ class Sweeper:
                 began_s = time.monotonic()
                 with contextlib.suppress(LearnaeError):  # whoever uses the daemon next hears what is wrong with it
                     await (await self._access.kubo()).collect_garbage()
-                pause_s = max(SWEEP_S, SHARE * (time.monotonic() - began_s))
+                pause_s = min(max(SWEEP_S, SHARE * (time.monotonic() - began_s)), MOST_S)
