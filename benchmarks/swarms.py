@@ -115,21 +115,22 @@ class SwarmSession(RunningSession):
 
     def daemon(self, name: str) -> psutil.Process | None:
         """Return the process of a peer's private daemon, if it runs."""
-        repository = self.folder / name / "plugin-ipfs" / "repo"
-        for process in psutil.process_iter():
-            try:
-                if process.name().startswith("ipfs") and process.environ().get("IPFS_PATH") == str(repository):
-                    return process
-            except psutil.Error:
-                continue
-        return None
+        return next(self._daemons(self.folder / name), None)
 
     def stop(self) -> None:
-        """Stop every peer, and whatever daemon one left behind."""
+        """Stop every peer, and whatever daemon one left behind, also of those that were killed on the way."""
         super().stop()
-        for name in self.processes:
-            if (left := self.daemon(name)) is not None:
-                left.send_signal(signal.SIGKILL)
+        for left in self._daemons(self.folder):
+            left.send_signal(signal.SIGKILL)
+
+    @staticmethod
+    def _daemons(folder: Path) -> Iterator[psutil.Process]:
+        for process in psutil.process_iter():
+            try:
+                if process.name().startswith("ipfs") and folder in Path(process.environ().get("IPFS_PATH", "/")).parents:
+                    yield process
+            except psutil.Error:
+                continue
 
     def wait_for(self, condition: Any, what: str, deadline_s: float = 120.0) -> float:
         """Wait until a condition holds, and return the seconds that took.
