@@ -10,6 +10,7 @@ from learnae_ipfs.transport.inbox import (
     LIVE_MESSAGES,
     LIVE_SOURCES,
     REMEMBERED,
+    REMEMBERED_S,
     FairQueue,
     Inbox,
 )
@@ -173,6 +174,17 @@ def test_only_so_many_are_remembered() -> None:
     inbox.offer("alice", b"0")
     inbox.offer("alice", b"2")
     assert taken(inbox) == [b"0"]
+
+
+def test_for_so_long_they_are_remembered() -> None:
+    clock = Clock()
+    inbox = Inbox(clock)
+    inbox.offer("alice", b"old")
+    assert taken(inbox) == [b"old"]
+    clock.now += REMEMBERED_S + 1
+    inbox.sent(b"another")
+    assert asyncio.run(inbox.put("alice", b"old"))
+    assert taken(inbox) == [b"old"]
 
 
 def test_an_empty_queue_has_nothing_to_give() -> None:

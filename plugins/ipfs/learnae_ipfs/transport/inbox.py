@@ -14,8 +14,8 @@ from learnae_ipfs.transport.letters import mark
 
 LIVE_BYTES, LIVE_MESSAGES, LIVE_SOURCES = 8_388_608, 4_096, 256
 KEPT_BYTES, KEPT_MESSAGES = 2_097_152, 1_024
-REMEMBERED = 16_384
-"""How many messages are recognised when they come again."""
+REMEMBERED, REMEMBERED_S = 16_384, 600.0
+"""How many messages are recognised when they come again, and for how long."""
 
 AGAIN_S = 20.0
 """Within this time, a message that PubSub brings again is dropped; later it is the author's repetition, and comes through."""
@@ -147,7 +147,8 @@ class Inbox:
         self._filled.set()
 
     def _remember(self, known: bytes) -> None:
-        self._seen[known] = self._clock()
+        now_s = self._clock()
+        self._seen[known] = now_s
         self._seen.move_to_end(known)
-        while len(self._seen) > REMEMBERED:
+        while len(self._seen) > REMEMBERED or now_s - next(iter(self._seen.values())) > REMEMBERED_S:
             self._seen.popitem(last=False)
