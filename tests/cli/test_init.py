@@ -46,7 +46,7 @@ def test_it_writes_a_session_and_says_what_comes_next(inside: Run, folder: Path)
     assert "nothing about your rows is published" in made.stderr
     assert "learnae run --folder FOLDER\n" in made.stderr
     assert "    learnae run --session session.json --data FILE --folder FOLDER\n" in made.stderr
-    assert "all of you type --transport ipfs in place of --folder FOLDER; " in made.stderr
+    assert "all of you type --transport iota or ipfs in place of --folder FOLDER; " in made.stderr
     assert made.stderr.endswith("Whoever has no JAX types --framework numpy as well.\n")
     assert load_settings(folder / "learnae.toml").settings.peer.data == folder / "mine.csv"
 

@@ -47,7 +47,7 @@ def refused(ended: subprocess.CompletedProcess[str]) -> str:
         pytest.param(["--until", "soon"], ["--until", "converged, forever, or a duration"], id="wrong-duration"),
         pytest.param(["--learning-rate", "nan"], ["--learning-rate"], id="not-finite"),
         pytest.param(["--optimiser-options", "b1="], ["--optimiser-options"], id="no-table"),
-        pytest.param(["--transport", "localfz"], ["localfz", "installed: ipfs, localfs, memory"], id="unknown-transport"),
+        pytest.param(["--transport", "localfz"], ["localfz", "installed: iota, ipfs, localfs, memory"], id="unknown-transport"),
         pytest.param(
             ["--transport", "localfz", "--storage", "localfs"],
             ["no transport named 'localfz'", "did you mean 'localfs'?"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -44,7 +45,7 @@ def flood(url: str, address: str) -> None:
     """Send whole bundles of one transaction, and parts of longer ones."""
     node = Node(PlainClient(url))
     tips, now_s = node.tips(), int(time.time())
-    with ThreadPoolExecutor(16) as pool:
+    with contextlib.closing(node), ThreadPoolExecutor(16) as pool:
         sent = []
         for number in range(FLOOD):
             bundle = prepare_bundle([Posting(address, "JUNK" * (1000 if number % 2 else 500))], now_s - number % 300)
@@ -52,23 +53,25 @@ def flood(url: str, address: str) -> None:
             sent.append(pool.submit(node.broadcast, attached.trytes[-1:]))
         for each in sent:
             each.result()
-    node.close()
 
 
 @pytest.mark.slow
 def test_a_packet_is_found_below_a_flood(url: str, tmp_path: Path) -> None:
-    tangle = open_tangle([url], weight=WEIGHT)
-    stream(tmp_path / "north", tangle, PACKETS[0], size=50, give_up_s=None)
+    with contextlib.closing(open_tangle([url], weight=WEIGHT)) as tangle:
+        find_below_a_flood(url, tangle, tmp_path)
+
+
+def find_below_a_flood(url: str, tangle: Tangle, tmp_path: Path) -> None:
+    stream(tmp_path / "flooded", tangle, PACKETS[0], size=50, sensor="flooded", give_up_s=None)
     follower = Follower(tangle, OPEN, Admission(everybody=True))
-    first = follower.read("north", "", 100)
+    first = follower.read("flooded", "", 100)
     assert list(first.readings) == PACKETS[0]
     flood(url, first.position.rpartition(":")[2])
-    assert follower.read("north", first.position, 100).readings == ()
-    with Sensor(tmp_path / "north", tangle, give_up_s=None) as sensor:
+    assert follower.read("flooded", first.position, 100).readings == ()
+    with Sensor(tmp_path / "flooded", tangle, sensor="flooded", give_up_s=None) as sensor:
         sensor.send(*PACKETS[1])
-    assert list(follower.read("north", first.position, 100).readings) == PACKETS[1]
-    assert list(Follower(tangle, OPEN, Admission(everybody=True)).read("north", first.position, 100).readings) == PACKETS[1]
-    tangle.close()
+    assert list(follower.read("flooded", first.position, 100).readings) == PACKETS[1]
+    assert list(Follower(tangle, OPEN, Admission(everybody=True)).read("flooded", first.position, 100).readings) == PACKETS[1]
 
 
 class Crowded(MemoryTangle):

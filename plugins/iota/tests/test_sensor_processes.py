@@ -144,11 +144,12 @@ def test_streaming_needs_neither_jax_nor_a_server_nor_much_memory(tmp_path: Path
     table(tmp_path / "rows.csv", 60)
     command = streaming(tmp_path / "rows.csv", tmp_path / "state", node)
     code = (
-        "import resource, sys\n"
+        "import sys\nfrom pathlib import Path\n"
         "from learnae_iota.commands_sensor import sensor_app\n"
         "try:\n    sensor_app()()\nfinally:\n"
         "    heavy = {name.partition('.')[0] for name in sys.modules} & {'jax', 'flax', 'uvicorn', 'iota', 'requests', 'anyio'}\n"
-        "    print(sorted(heavy), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, file=sys.stderr)\n"
+        "    peak = int(Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0])\n"
+        "    print(sorted(heavy), peak // 1024, file=sys.stderr)\n"
     )
     done = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, text=True, timeout=120, check=True)
     heavy, megabytes = done.stderr.splitlines()[-1].rsplit(" ", 1)
