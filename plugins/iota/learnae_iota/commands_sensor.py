@@ -133,7 +133,7 @@ def list_sensors(
             typer.echo(msgspec.json.encode({**msgspec.to_builtins(head), "admitted": admitted}))
         else:
             word = "admitted" if admitted else "not admitted"
-            typer.echo(f"{head.sensor}  {head.key}  {head.mode}  {head.readings} readings in {head.index} packets  {word}")
+            typer.echo(f"{head.sensor}  {head.key}  {head.mode}  at least {head.index} packets, {head.readings} readings  {word}")
     if not heads:
         _say(f"no sensor streams to {session}, or its heads are sealed with another secret")
 
