@@ -2,6 +2,7 @@
 
 import os
 import re
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -111,15 +112,23 @@ class FolderShelf:
             raise StateError(f"{folder}: cannot keep dataslices here: {exc.strerror}") from exc
 
     def put(self, digest: Digest, data: bytes) -> None:
-        """Keep bytes durably: whole or not at all, whenever the program is killed."""
+        """Keep bytes durably: whole or not at all, whenever the program is killed.
+
+        What a sensor brings may be what another peer gives in the same moment: each writer has a draft of its own.
+        """
         path = self._folder / digest
-        draft = self._folder / f"{digest}.part"
         try:
-            with draft.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(path)
+            handle, name = tempfile.mkstemp(prefix=f"{digest}.", suffix=".part", dir=self._folder)
+            draft = Path(name)
+            try:
+                with open(handle, "wb") as file:  # noqa: PTH123 - it is open already
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                draft.replace(path)
+            except BaseException:
+                draft.unlink(missing_ok=True)
+                raise
             sync_folder(self._folder)
         except OSError as exc:
             raise StateError(f"{path}: cannot be written: {exc.strerror}") from exc

@@ -1,5 +1,6 @@
 """Dataslices on the shelf, facts in the journal."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -32,6 +33,14 @@ def test_a_shelf_gives_back_what_it_was_given(shelf: Shelf) -> None:
     with pytest.raises(NotFoundError):
         shelf.get(A)
     assert set(shelf.digests()) == {B}
+
+
+def test_several_may_put_the_same_slice_at_once(tmp_path: Path) -> None:
+    shelf = FolderShelf(tmp_path / "slices")
+    with ThreadPoolExecutor(8) as pool:
+        for each in [pool.submit(shelf.put, A, b"one") for _ in range(200)]:
+            each.result()
+    assert [path.name for path in (tmp_path / "slices").iterdir()] == [A]
 
 
 def test_leftovers_of_a_crash_are_removed(tmp_path: Path) -> None:
