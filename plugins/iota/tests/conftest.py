@@ -82,9 +82,9 @@ def scripted() -> Iterator[ScriptedNode]:
     node.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def hornet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hornet]:
-    """A real node and its coordinator: a private tangle of weight magnitude 3."""
+    """A real node and its coordinator: a private tangle of weight magnitude 3, for as long as a module: it lives 17 minutes."""
     named = os.environ.get("HORNET_BINARY")
     if not named:
         pytest.skip("HORNET_BINARY does not name a HORNET 0.5.6")
