@@ -6,5 +6,5 @@ which event is legal when in ``transitions``, what it must remember in ``memory`
 ``folding`` what is averaged, ``files`` what others get, ``resting`` when the peer waits or finishes, ``fetching`` when something
 that failed is tried again, ``notebook`` and ``draws`` the memory's pen and the dice. Behind ``files`` stand ``offering`` and
 ``sharing``, which publish, ``retiring`` and ``keeping``, which say by ``policies`` how long own and foreign files stay, and
-``releasing`` and ``stocktaking``, which let go.
+``releasing`` and ``stocktaking``, which let go, and ``restocking``, which offers again what a storage lost.
 """

@@ -172,9 +172,10 @@ def read_sensor(
 
 
 def _follower(tangle: Tangle, session: str, secret_file: Path | None, keys: list[str] | None = None) -> Follower:
+    from learnae import read_secret  # noqa: PLC0415  # the same
     from learnae_iota.admission import Admission  # noqa: PLC0415  # a command imports when it runs
     from learnae_iota.following import Follower  # noqa: PLC0415  # the same
-    from learnae_iota.streams import read_secret, sensor_session  # noqa: PLC0415  # the same
+    from learnae_iota.streams import sensor_session  # noqa: PLC0415  # the same
 
     known = sensor_session(session, read_secret(secret_file) if secret_file else None)
     return Follower(tangle, known, Admission(keys or (), everybody=not keys), tell=_say)

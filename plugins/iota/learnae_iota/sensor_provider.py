@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Collection
 from pathlib import Path
 
+from learnae import read_secret, secret_check
 from learnae.errors import ConfigError, UnavailableError
 from learnae.interfaces.provider import Context, Option
 from learnae.interfaces.sensors import SensorSource
@@ -15,7 +16,7 @@ from learnae_iota.settings import EVERYBODY, HOLDERS, KEYS, KEYS_FILE, SECRET, S
 from learnae_iota.sources import IotaSensors, load_heads
 from learnae_iota.speaking import Speaker
 from learnae_iota.stopping import Stop, StoppedError
-from learnae_iota.streams import check_of, read_secret, sensor_session
+from learnae_iota.streams import sensor_session
 from learnae_iota.tangle import Tangle, open_tangle
 
 SENSOR_OPTIONS = (*SHARED, KEYS, KEYS_FILE, SECRET, HOLDERS, EVERYBODY)
@@ -102,7 +103,7 @@ def open_sensors(context: Context) -> SensorSource:
             f" --set plugins.iota.{SECRET.name}=FILE"
         )
     secret = read_secret(secret_file) if sealed and secret_file else None
-    if secret is not None and check_of(secret) != context.manifest.secret_check:
+    if secret is not None and secret_check(secret) != context.manifest.secret_check:
         raise ConfigError(f"plugins.iota.{SECRET.name} = {secret_file}: this is not the secret of this session")
     session = sensor_session(context.manifest.name, secret)
     holders, everybody = read_switch(context, HOLDERS), read_switch(context, EVERYBODY)

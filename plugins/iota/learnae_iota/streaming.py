@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+from learnae import read_secret
 from learnae.errors import ConfigError, DataError
 from learnae_iota.attaching import milliseconds
 from learnae_iota.channel import Mode
@@ -17,7 +18,7 @@ from learnae_iota.feeding import Batch, FileSource, Format, LineInput, PipeSourc
 from learnae_iota.sending import Feeder, Pacing, SensorTangle
 from learnae_iota.sensor_state import SensorState, Terms
 from learnae_iota.stopping import Stop, StoppedError
-from learnae_iota.streams import read_secret, sensor_session
+from learnae_iota.streams import sensor_session
 
 STDIN = "-"
 _PROGRESS_S = 10.0

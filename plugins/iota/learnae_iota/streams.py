@@ -1,11 +1,9 @@
 """What all sensor streams of a session share: the tag and the address of their heads, and the seal of their messages."""
 
-import base64
 import hashlib
 import os
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
@@ -26,8 +24,6 @@ SEAL_BYTES = 48
 """By how much a sealed message is longer: a salt of 32 bytes and a tag of 16."""
 
 _SALT_BYTES = 32
-_LEAST_SECRET_BYTES = 16
-_MOST_SECRET_FILE_BYTES = 4096
 _NONCE = bytes(12)  # every message has a key of its own, from its own salt
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}\Z")
 _DIGITS = str.maketrans("0123456789", "ABCDEFGHIJ")
@@ -114,32 +110,6 @@ def sensor_session(name: str, secret: bytes | None = None) -> SensorSession:
     if not _NAME.match(name):
         raise ConfigError(f"{name[:100]!r} is no name of a session: a letter or digit, then up to 63 more, spaces, '.', '_', '-'")
     return SensorSession(" ".join(name.split()).upper(), secret)
-
-
-def read_secret(path: Path) -> bytes:
-    """Read the file with a session's secret, which ``learnae init`` and ``learnae join`` write: one line of URL-safe base64.
-
-    Raises:
-        ConfigError: It cannot be read, or holds no secret.
-    """
-    try:
-        with path.open("rb") as file:
-            text = file.read(_MOST_SECRET_FILE_BYTES + 1).strip().rstrip(b"=")
-        if len(text) > _MOST_SECRET_FILE_BYTES:
-            raise ConfigError(f"{path}: too long for a secret, which is one line of URL-safe base64")
-        secret = base64.b64decode(text + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except OSError as exc:
-        raise ConfigError(f"{path}: the secret cannot be read: {exc.strerror}") from exc
-    except ValueError as exc:
-        raise ConfigError(f"{path}: no secret, which is one line of URL-safe base64") from exc
-    if len(secret) < _LEAST_SECRET_BYTES:
-        raise ConfigError(f"{path}: a secret has at least {_LEAST_SECRET_BYTES} bytes, not {len(secret)}")
-    return secret
-
-
-def check_of(secret: bytes) -> str:
-    """Return what the manifest of a session with this secret says of it as ``secret_check``."""
-    return HKDF(hashes.SHA256(), length=32, salt=b"", info=b"learnae secret check").derive(secret).hex()
 
 
 def _derive(secret: bytes, salt: bytes) -> bytes:

@@ -17,10 +17,13 @@ import pytest
 from learnae_iota.compiled import LIBRARY, SOURCE, load_compiled
 from learnae_iota.kernel import Kernel
 from learnae_iota.pure import PureKernel
+from learnae_iota.settings import TangleSettings
+from learnae_iota.tangle import Tangle, open_tangle
 
 # pytest's import mode knows no imports between test modules.
 sys.path.insert(0, str(Path(__file__).parent))
 
+from ledger_rig import development_tangle
 from tangle_rig import Hornet, ScriptedNode
 
 PLUGIN = Path(__file__).parents[1]
@@ -82,15 +85,36 @@ def scripted() -> Iterator[ScriptedNode]:
     node.close()
 
 
-@pytest.fixture(scope="module")
-def hornet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hornet]:
-    """A real node and its coordinator: a private tangle of weight magnitude 3, for as long as a module: it lives 17 minutes."""
+@pytest.fixture(scope="session")
+def hornet_program() -> Path:
+    """HORNET 0.5.6."""
     named = os.environ.get("HORNET_BINARY")
     if not named:
         pytest.skip("HORNET_BINARY does not name a HORNET 0.5.6")
     found = shutil.which(named)
     if found is None:
         pytest.skip(f"HORNET_BINARY names {named}, and that is no program")
-    node = Hornet(Path(found).absolute(), tmp_path_factory.mktemp("hornet"))
+    return Path(found).absolute()
+
+
+@pytest.fixture(scope="module")
+def hornet(hornet_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hornet]:
+    """A real node and its coordinator: a private tangle of weight magnitude 3, for as long as a module: it lives 17 minutes."""
+    node = Hornet(hornet_program, tmp_path_factory.mktemp("hornet"))
     yield node
     node.close()
+
+
+@pytest.fixture
+def settings() -> Iterator[TangleSettings]:
+    """How a development node is reached."""
+    with development_tangle() as told:
+        yield told
+
+
+@pytest.fixture
+def tangle(settings: TangleSettings) -> Iterator[Tangle]:
+    """The same, as a client."""
+    opened = open_tangle(settings.nodes, weight=settings.weight)
+    yield opened
+    opened.close()

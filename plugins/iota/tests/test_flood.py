@@ -55,13 +55,14 @@ def flood(url: str, address: str) -> None:
             each.result()
 
 
+@pytest.fixture
+def tangle(url: str) -> Iterator[Tangle]:
+    with contextlib.closing(open_tangle([url], weight=WEIGHT)) as opened:
+        yield opened
+
+
 @pytest.mark.slow
-def test_a_packet_is_found_below_a_flood(url: str, tmp_path: Path) -> None:
-    with contextlib.closing(open_tangle([url], weight=WEIGHT)) as tangle:
-        find_below_a_flood(url, tangle, tmp_path)
-
-
-def find_below_a_flood(url: str, tangle: Tangle, tmp_path: Path) -> None:
+def test_a_packet_is_found_below_a_flood(url: str, tangle: Tangle, tmp_path: Path) -> None:
     stream(tmp_path / "flooded", tangle, PACKETS[0], size=50, sensor="flooded", give_up_s=None)
     follower = Follower(tangle, OPEN, Admission(everybody=True))
     first = follower.read("flooded", "", 100)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -33,17 +32,6 @@ PATIENCE_S = 120.0
 def written() -> dict[str, dict[str, Any]]:
     """Return the files of the manual."""
     return {f"{folder}/{name}.json": json.loads(text) for folder, name, text in BLOCK.findall(MANUAL.read_text(encoding="utf-8"))}
-
-
-@pytest.fixture
-def program() -> Path:
-    named = os.environ.get("HORNET_BINARY")
-    if not named:
-        pytest.skip("HORNET_BINARY does not name a HORNET 0.5.6")
-    found = shutil.which(named)
-    if found is None:
-        pytest.skip(f"HORNET_BINARY names {named}, and that is no program")
-    return Path(found).absolute()
 
 
 @contextmanager
@@ -88,7 +76,7 @@ def send_and_see_it_confirmed(url: str) -> None:
 
 
 @pytest.mark.slow
-def test_the_manual_s_coordinator_and_node(program: Path, tmp_path: Path) -> None:
+def test_the_manual_s_coordinator_and_node(hornet_program: Path, tmp_path: Path) -> None:
     files = written()
     assert sorted(files) == ["coordinator/config.json", "coordinator/peering.json", "node/config.json", "node/peering.json"]
     ports = dict(zip(["coordinator", "node", "coordinator gossip", "node gossip"], free_ports(4), strict=True))
@@ -110,7 +98,7 @@ def test_the_manual_s_coordinator_and_node(program: Path, tmp_path: Path) -> Non
             (tmp_path / path).with_name("snapshot.csv").write_text(SNAPSHOT)
 
     write()
-    merkle = [program, "-c", "config", "tool", "merkle"]
+    merkle = [hornet_program, "-c", "config", "tool", "merkle"]
     told = subprocess.run(
         merkle, cwd=folders["coordinator"], env={**os.environ, **seed}, capture_output=True, text=True, check=True, timeout=300
     )
@@ -122,7 +110,7 @@ def test_the_manual_s_coordinator_and_node(program: Path, tmp_path: Path) -> Non
     url = f"http://127.0.0.1:{ports['node']}"
     before = -1
     for first in (["--cooBootstrap", "--cooStartIndex", "0"], []):
-        with running(program, folders["coordinator"], *first, environment=seed), running(program, folders["node"]):
+        with running(hornet_program, folders["coordinator"], *first, environment=seed), running(hornet_program, folders["node"]):
             until(lambda before=before: milestone(url) > before + 1, PATIENCE_S)  # type: ignore[misc]
             send_and_see_it_confirmed(url)
             before = milestone(url)

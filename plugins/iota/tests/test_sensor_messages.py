@@ -11,10 +11,11 @@ from learnae_iota.bundles import Posting
 from learnae_iota.channel import Mode
 from learnae_iota.heads import Head, read_head, write_head
 from learnae_iota.packets import read_packet, readings_of, write_packet
-from learnae_iota.streams import SensorSession, read_secret, sensor_session
+from learnae_iota.streams import SensorSession, sensor_session
 from learnae_iota.trytes import encode_bytes
 from sensor_rig import OPEN, SEALED
 
+from learnae import read_secret
 from learnae.errors import ConfigError, PeerError, TooLargeError
 
 KEY, OTHER = SensorKey(b"k" * 32), SensorKey(b"o" * 32)

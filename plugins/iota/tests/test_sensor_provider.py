@@ -11,7 +11,6 @@ import pytest
 from learnae_iota.sensor_provider import SENSOR_OPTIONS, open_sensors
 from learnae_iota.serving.settings import NodeSettings
 from learnae_iota.serving.threads import node_in_thread
-from learnae_iota.streams import check_of
 from learnae_iota.tangle import open_tangle
 from sensor_rig import OPEN, SEALED, SECRET, stream
 
@@ -23,7 +22,7 @@ KEY = "ab" * 32
 
 def context(folder: Path, *, sealed: bool = False, **options: object) -> Any:
     """What of a ``Context`` is looked at."""
-    manifest = SimpleNamespace(name="Weather 2026", secret_check=check_of(SECRET) if sealed else None)
+    manifest = SimpleNamespace(name="Weather 2026", secret_check=secret_check(SECRET) if sealed else None)
     defaults = {option.name: option.default for option in SENSOR_OPTIONS}
     said: list[str] = []
     given = {**defaults, "nodes": "http://127.0.0.1:9", **options}
@@ -68,10 +67,6 @@ def test_a_wrong_secret_is_refused(tmp_path: Path) -> None:
     (tmp_path / "secret").write_bytes(base64.urlsafe_b64encode(b"another secret than that one...."))
     with pytest.raises(ConfigError, match="not the secret of this session"):
         open_sensors(context(tmp_path, sealed=True, sensor_secret_file=str(tmp_path / "secret")))
-
-
-def test_it_knows_the_check_of_a_secret_that_manifests_have() -> None:
-    assert check_of(SECRET) == secret_check(SECRET)
 
 
 def test_it_reads_what_sensors_stream_to_a_node(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """The storage passes its exam over a development node and over HORNET; other things at a file's address are passed over."""
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,10 +20,9 @@ from learnae_iota.confirming import AGAIN_S, MAX_ATTACHMENTS, Confirming
 from learnae_iota.content import encode_content, place_of
 from learnae_iota.settings import TangleSettings
 from learnae_iota.storage import IotaStorage
-from learnae_iota.tangle import Tangle, open_tangle
+from learnae_iota.tangle import Tangle
 from learnae_iota.transactions import MESSAGE_TRYTES
-from ledger_rig import Clock, development_tangle
-from tangle_rig import Hornet
+from ledger_rig import Clock, OverADevelopmentNode, OverHornet
 
 from learnae.errors import DamagedError, NotFoundError, TooLargeError
 from learnae.testing.ledgers import content
@@ -35,36 +33,16 @@ from learnae.values.ids import Locator
 MOST = 131_072
 
 
-class TestOverADevelopmentNode(StorageExam):
+class TestOverADevelopmentNode(OverADevelopmentNode, StorageExam):
     forgets = False
     deadline_s = 240.0
-
-    @pytest.fixture(autouse=True)
-    def _node(self) -> Iterator[None]:
-        with development_tangle() as self.settings:
-            yield
 
     def connect(self, folder: Path) -> Open:
         return lambda _: IotaStorage(Access(self.settings), max_file_bytes=MOST)
 
 
-class TestOverHornet(TestOverADevelopmentNode):
-    @pytest.fixture(autouse=True)
-    def _node(self, hornet: Hornet) -> None:
-        self.settings = TangleSettings(nodes=(hornet.url,), weight=hornet.weight)
-
-
-@pytest.fixture
-def settings() -> Iterator[TangleSettings]:
-    with development_tangle() as told:
-        yield told
-
-
-@pytest.fixture
-def tangle(settings: TangleSettings) -> Iterator[Tangle]:
-    opened = open_tangle(settings.nodes, weight=settings.weight)
-    yield opened
-    opened.close()
+class TestOverHornet(OverHornet, TestOverADevelopmentNode):
+    """The same exam on the real thing."""
 
 
 def test_what_a_default_session_may_store_fits() -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,47 +10,26 @@ from learnae_iota.bundles import Posting
 from learnae_iota.content import place_of
 from learnae_iota.pages import EPOCH_S, FULL_AT
 from learnae_iota.settings import TangleSettings
-from learnae_iota.tangle import Tangle, open_tangle
+from learnae_iota.tangle import Tangle
 from learnae_iota.transport import MAX_MESSAGE_BYTES, IotaTransport
-from ledger_rig import RENDEZVOUS, Clock, development_tangle
-from tangle_rig import Hornet
+from ledger_rig import RENDEZVOUS, Clock, OverADevelopmentNode, OverHornet
 
 from learnae.errors import UnavailableError, UsageError
 from learnae.testing.rows import toy_manifest
 from learnae.testing.transport import Open, TransportExam, slot
 
 
-class TestOverADevelopmentNode(TransportExam):
+class TestOverADevelopmentNode(OverADevelopmentNode, TransportExam):
     deadline_s = 240.0
     again_s = 10.0
-
-    @pytest.fixture(autouse=True)
-    def _node(self) -> Iterator[None]:
-        with development_tangle() as self.settings:
-            yield
 
     def connect(self, folder: Path) -> Open:
         rendezvous = secrets.token_hex(32)
         return lambda _: IotaTransport(Access(self.settings), rendezvous, poll_interval_s=0.02)
 
 
-class TestOverHornet(TestOverADevelopmentNode):
-    @pytest.fixture(autouse=True)
-    def _node(self, hornet: Hornet) -> None:
-        self.settings = TangleSettings(nodes=(hornet.url,), weight=hornet.weight)
-
-
-@pytest.fixture
-def settings() -> Iterator[TangleSettings]:
-    with development_tangle() as told:
-        yield told
-
-
-@pytest.fixture
-def tangle(settings: TangleSettings) -> Iterator[Tangle]:
-    opened = open_tangle(settings.nodes, weight=settings.weight)
-    yield opened
-    opened.close()
+class TestOverHornet(OverHornet, TestOverADevelopmentNode):
+    """The same exam on the real thing."""
 
 
 def test_the_announcements_of_a_default_session_fit() -> None:
