@@ -22,11 +22,15 @@ class Packet:
             the stream gets the same sequence, however it is divided into packets.
         position: Where to go on, opaque to the caller, at most 1,000 characters; durable across restarts.
         ended: The sensor said that nothing will follow.
+        first: How many readings of the stream come before these, where the source knows. One whose streams can lose what is old
+            has to: readers cut dataslices at fixed numbers, and those after a gap are the same for all of them too. ``None``
+            stands for a stream without gaps. It never goes back.
     """
 
     readings: tuple[Reading | None, ...]
     position: str
     ended: bool = False
+    first: int | None = None
 
 
 class SensorSource(Protocol):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import partial
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -13,13 +14,18 @@ from learnae.codec.seal import Seal
 from learnae.codec.slices import encode_slice
 from learnae.data.readings import ReadingCheck
 from learnae.errors import DamagedError, WorldError
-from learnae.interfaces.sensors import Packet, SensorSource
+from learnae.interfaces.sensors import Packet, Reading, SensorSource
 from learnae.machine.events import CutSlice, Event, ReadingsArrived, SlicesCut
 from learnae.performing.performer import Pace
 from learnae.performing.shelf import Shelf
 from learnae.performing.store import SensorState
 from learnae.values.ids import SensorId
 from learnae.values.manifest import Manifest
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    _Rows = NDArray[np.float32]
 
 MAX_READINGS = 1_000
 """How many readings are taken at once: it bounds memory, and lets many sensors take turns."""
@@ -86,6 +92,8 @@ class Ingestion:
                 continue
             try:
                 packet = await pace.within(self._source.read(sensor, state.position, max_readings=MAX_READINGS))
+                if packet.readings and packet.first is not None and packet.first < state.taken:
+                    raise DamagedError(f"{state.taken} readings were taken, and the next one is said to be number {packet.first}")
             except DamagedError as exc:
                 stopped = msgspec.structs.replace(state, ended=True)
                 self._states[key] = stopped
@@ -99,24 +107,74 @@ class Ingestion:
                 yield taken
 
     def _take(self, key: SensorId, state: SensorState, packet: Packet) -> Taken:
-        rows = self._check.rows(packet.readings)
-        rejected = len(packet.readings) - len(rows)
-        columns = len(self._manifest.features) + 1
-        buffered = np.frombuffer(state.buffer, dtype="<f4").reshape(-1, columns)
-        waiting = np.concatenate([buffered, rows])
-        size = self._manifest.slice_size
-        whole = len(waiting) if packet.ended else len(waiting) // size * size
-        cut = tuple(self._cut(waiting[start : min(start + size, whole)]) for start in range(0, whole, size))
-        in_a_row = 0 if len(rows) else state.rejected + rejected
-        after = SensorState(packet.position, waiting[whole:].astype("<f4").tobytes(), packet.ended, in_a_row)
-        arrived = ReadingsArrived(key, len(rows), rejected)
+        buffered = np.frombuffer(state.buffer, dtype="<f4").reshape(-1, len(self._manifest.features) + 1)
+        window = _Window(self._manifest.slice_size, max(state.taken, len(buffered)), buffered)
+        good = 0
+        if packet.readings and packet.first is not None:
+            window.skip_to(packet.first)
+        for piece in window.divide(packet.readings):
+            rows = self._check.rows(piece)
+            window.add(rows, len(piece))
+            good += len(rows)
+        if packet.ended:
+            window.close()
+        cut = tuple(map(self._cut, window.closed))
+        rejected = len(packet.readings) - good
+        in_a_row = 0 if good else state.rejected + rejected
+        after = SensorState(packet.position, window.rows.astype("<f4").tobytes(), packet.ended, in_a_row, window.taken)
+        arrived = ReadingsArrived(key, good, rejected)
         notice = None
         if in_a_row >= MAX_REJECTED:
             notice = f"sensor {key}: {in_a_row} readings in a row do not fit the schema; it is not read any more"
         return Taken(key, after, (SlicesCut(cut), arrived) if cut else (arrived,), notice)
 
-    def _cut(self, rows: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> CutSlice:
+    def _cut(self, rows: _Rows) -> CutSlice:
         data = encode_slice(np.ascontiguousarray(rows, dtype=np.float32))
         digest = self._seal.digest(data)
         self._shelf.put(digest, data)
         return CutSlice(digest, len(rows))
+
+
+@dataclass(slots=True)
+class _Window:
+    """The rows of one dataslice as they come: a stream's slices are windows of ``size`` readings, counted from its beginning.
+
+    Readings that do not fit count too: so what is cut does not depend on where a reader began, but for the window it began in.
+
+    Attributes:
+        size: Readings in a window.
+        taken: The number in the stream of the reading that comes next.
+        rows: Those of the window that ``taken`` lies in: float32 ``[rows, features + 1]``.
+        closed: The rows of the windows before it, but for those without any.
+    """
+
+    size: int
+    taken: int
+    rows: _Rows
+    closed: list[_Rows] = field(default_factory=list)
+
+    def divide(self, readings: Sequence[Reading | None]) -> Iterator[Sequence[Reading | None]]:
+        """Divide readings at the ends of windows; each piece has to be added before the next is asked for."""
+        while readings:
+            room = self.size - self.taken % self.size
+            yield readings[:room]
+            readings = readings[room:]
+
+    def add(self, rows: _Rows, readings: int) -> None:
+        """Add what ``readings`` of this window came to."""
+        self.rows = np.concatenate([self.rows, rows])
+        self.taken += readings
+        if self.taken % self.size == 0:
+            self.close()
+
+    def skip_to(self, number: int) -> None:
+        """Go on with another reading: those between are lost."""
+        if number // self.size != self.taken // self.size:
+            self.close()
+        self.taken = number
+
+    def close(self) -> None:
+        """End the window, whole or not."""
+        if len(self.rows):
+            self.closed.append(self.rows)
+        self.rows = self.rows[:0]

@@ -24,12 +24,14 @@ class SensorState(msgspec.Struct, frozen=True):
         buffer: Checked readings that do not make a dataslice yet: float32 ``[rows, features + 1]``, row after row.
         ended: The sensor said that nothing will follow.
         rejected: Readings that did not fit the schema, in a row; any good one sets it back to 0.
+        taken: How many readings of the stream come before ``position``, those that did not fit included.
     """
 
     position: str = ""
     buffer: bytes = b""
     ended: bool = False
     rejected: int = 0
+    taken: int = 0
 
 
 _MODEL = ("model", "weights", "optimiser")

@@ -273,6 +273,7 @@ class _Bench:
             if not packet.readings:
                 assert packet.position == position, "an empty packet moved the position"
                 return readings
+            assert packet.first in (None, len(readings)), f"reading {len(readings)} is said to be number {packet.first}"
             readings += packet.readings
             position = packet.position
 

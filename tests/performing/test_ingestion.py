@@ -47,6 +47,8 @@ class ListSource:
         self.streams = {SensorId(name): readings for name, readings in streams.items()}
         self.ended: set[str] = set()
         self.broken: dict[str, Exception] = {}
+        self.numbered, self.shift = True, 0
+        self.lost = 0  # readings from the beginning of every stream, as on a ledger that forgets
 
     async def sensors(self) -> Sequence[SensorId]:
         return sorted(self.streams)
@@ -54,10 +56,11 @@ class ListSource:
     async def read(self, sensor: SensorId, position: str, *, max_readings: int) -> Packet:
         if sensor in self.broken:
             raise self.broken[sensor]
-        start = int(position or 0)
+        start = max(int(position or 0), self.lost)
         found = tuple(self.streams[sensor][start : start + max_readings])
         end = start + len(found)
-        return Packet(found, str(end), sensor in self.ended and end == len(self.streams[sensor]))
+        ended = sensor in self.ended and end == len(self.streams[sensor])
+        return Packet(found, str(end), ended, start + self.shift if self.numbered else None)
 
     async def aclose(self) -> None:
         pass
@@ -71,6 +74,7 @@ class Bench:
     def __init__(
         self, source: ListSource, states: dict[SensorId, SensorState] | None = None, shelf: MemoryShelf | None = None
     ) -> None:
+        self.source = source
         self.shelf = shelf or MemoryShelf()
         self.states = dict(states or {})
         self.ingestion = Ingestion("list", source, MANIFEST, seal=Seal(SESSION, None), shelf=self.shelf, states=self.states)
@@ -130,7 +134,59 @@ def test_what_does_not_fit_is_left_out_and_counted() -> None:
     bench = Bench(ListSource(porch=[reading(0), *bad, reading(2), reading(4)]))
     (taken,) = bench.poll()
     assert taken.events[-1] == ReadingsArrived(SensorId("list/porch"), 3, 5)
-    assert [bench.rows(cut) for cut in slices([taken])] == [[0, 2, 4]]
+    assert [bench.rows(cut) for cut in slices([taken])] == [[0]]
+    assert taken.state.taken == 8
+
+
+def test_slices_after_a_gap_are_those_of_readers_of_the_whole_stream() -> None:
+    stream: list[Reading | None] = [reading(0), None, *map(reading, range(2, 14))]
+    whole = Bench(ListSource(porch=list(stream)))
+    all_of_them = slices(whole.poll())
+    assert [whole.rows(cut) for cut in all_of_them] == [[0, 2], [3, 4, 5], [6, 7, 8], [9, 10, 11]]
+    late = Bench(ListSource(porch=list(stream)))
+    late.source.lost = 4
+    found = slices(late.poll())
+    assert [late.rows(cut) for cut in found] == [[4, 5], [6, 7, 8], [9, 10, 11]]
+    assert found[1:] == all_of_them[2:]
+
+
+def test_a_gap_closes_the_slice_before_it() -> None:
+    source = ListSource(porch=[reading(i) for i in range(4)])
+    bench = Bench(source)
+    assert [bench.rows(cut) for cut in slices(bench.poll())] == [[0, 1, 2]]
+    source.streams[SensorId("porch")] += [reading(i) for i in range(4, 11)]
+    source.lost = 7
+    assert [bench.rows(cut) for cut in slices(bench.poll())] == [[3], [7, 8]]
+    source.streams[SensorId("porch")].append(reading(11))
+    assert [bench.rows(cut) for cut in slices(bench.poll())] == [[9, 10, 11]]
+
+
+def test_a_gap_within_a_slice_leaves_one_slice() -> None:
+    source = ListSource(porch=[reading(0)])
+    bench = Bench(source)
+    assert slices(bench.poll()) == []
+    source.streams[SensorId("porch")] += [reading(1), reading(2)]
+    source.lost = 2
+    assert [bench.rows(cut) for cut in slices(bench.poll())] == [[0, 2]]
+
+
+def test_a_stream_that_counts_backwards_is_left_alone_and_said() -> None:
+    source = ListSource(porch=[reading(i) for i in range(4)])
+    bench = Bench(source)
+    bench.poll()
+    source.streams[SensorId("porch")].append(reading(4))
+    source.shift = -2
+    (taken,) = bench.poll()
+    assert taken.notice is not None
+    assert "4 readings were taken, and the next one is said to be number 2" in taken.notice
+    assert bench.poll() == []
+
+
+def test_a_state_that_does_not_say_how_many_were_taken_goes_on() -> None:
+    buffer = np.array([[0, -1, 0], [1, -1, 1]], dtype="<f4").tobytes()
+    bench = Bench(ListSource(porch=[reading(2)]), {SensorId("list/porch"): SensorState(buffer=buffer)})
+    bench.source.numbered = False
+    assert [bench.rows(cut) for cut in slices(bench.poll())] == [[0, 1, 2]]
 
 
 def test_a_sensor_that_sends_only_rubbish_is_not_read_any_more(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,8 +91,9 @@ class _Junk:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """A packet that was read."""
+    """A packet that was read: see ``SensorPacket``."""
 
+    first: int
     readings: list[Reading | None]
     end: bool
     next_root: str
@@ -186,16 +187,19 @@ class Follower:
             raise NotFoundError(f"no admitted sensor named {sensor[:100]!r}")
         place = parse_place(position, head)
         readings: list[Reading | None] = []
+        first: int | None = None
         for _ in range(MAX_PACKETS):
             packet = self._packet(head, place, stop)
             if packet is None:
-                later = self._later(head, place, stop)
+                later = None if readings else self._later(head, place, stop)  # what follows a gap is an answer of its own
                 if later is None:
                     break
                 place = later
                 continue
             if packet.end and place.offset >= len(packet.readings):
-                return Packet(tuple(readings), str(place) if readings else position, True)
+                return Packet(tuple(readings), str(place) if readings else position, True, first)
+            if first is None:
+                first = packet.first + place.offset
             some = packet.readings[place.offset : place.offset + max_readings - len(readings)]
             readings += some
             offset = place.offset + len(some)
@@ -205,7 +209,7 @@ class Follower:
                 place = Place(place.index + 1, 0, packet.next_root)
             if len(readings) == max_readings:
                 break
-        return Packet(tuple(readings), str(place) if readings else position)
+        return Packet(tuple(readings), str(place) if readings else position, first=first)
 
     def _admits(self, head: Head) -> bool:
         return self._admission.admits(head.key, sealed=self._session.sealed)
@@ -246,7 +250,7 @@ class Follower:
             if self._packet(head, later, stop) is not None:
                 self._tell_once(
                     f"sensor {head.sensor}: packets {place.index} to {start.index - 1} are on the ledger no more; it is read from"
-                    f" packet {start.index} on, and its slices are not those of peers that read all of it"
+                    f" packet {start.index} on"
                 )
                 return later
         self._fruitless[head.key] = head.index
@@ -286,7 +290,7 @@ class Follower:
                 self._tell_once(f"sensor {head.sensor}: more lies at the address of packet {place.index} than a node returns")
             return None
         _, packet, next_root = min(packets, key=lambda each: each[0])  # all are one, unless the sensor signed twice
-        read = _Read(readings_of(packet), packet.end, next_root)
+        read = _Read(packet.first, readings_of(packet), packet.end, next_root)
         self._cache[head.key, place.root] = read
         while len(self._cache) > _CACHED:
             self._cache.popitem(last=False)
