@@ -19,8 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from learnae_iota import Channel, Kernel, KernelName, Mode, Reader, channel_root, choose_kernel, create, encode_bytes
-from learnae_iota.trytes import to_trits
-from learnae_iota.work import CANDIDATES, find_nonce, transaction_hash
+from learnae_iota.bundles.work import CANDIDATES, find_nonce, transaction_hash
+from learnae_iota.trinary.trytes import to_trits
 
 REPEATS = 15
 REPEATS_JS = 7

@@ -31,17 +31,17 @@ from typing import Any
 
 import numpy as np
 from hepmass import HIDDEN, PASSES, POLICIES, SLICE_SIZE, TRAINING, open_framework
-from learnae_iota.admission import Admission, SensorKey, admit
-from learnae_iota.bundles import Posting
-from learnae_iota.channel import Channel, channel_root
-from learnae_iota.fetching import Query
-from learnae_iota.following import Follower
-from learnae_iota.messages import create
-from learnae_iota.packets import write_packet
-from learnae_iota.streams import sensor_session
-from learnae_iota.tangle import Tangle as Ledger
-from learnae_iota.tangle import open_tangle
-from learnae_iota.trytes import ALPHABET
+from learnae_iota.bundles.bundles import Posting
+from learnae_iota.mam.channel import Channel, channel_root
+from learnae_iota.mam.messages import create
+from learnae_iota.sensors.admission import Admission, SensorKey, admit
+from learnae_iota.sensors.following import Follower
+from learnae_iota.sensors.packets import write_packet
+from learnae_iota.sensors.sessions import sensor_session
+from learnae_iota.tangle.fetching import Query
+from learnae_iota.tangle.tangle import Tangle as Ledger
+from learnae_iota.tangle.tangle import open_tangle
+from learnae_iota.trinary.trytes import ALPHABET
 from sessions import Member, RunningSession, Table, make_manifest
 from sharing import accuracy
 from tangle_sessions import (

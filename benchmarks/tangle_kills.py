@@ -30,8 +30,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 from hepmass import HIDDEN, PASSES, SLICE_SIZE, TRAINING
-from learnae_iota.client import PlainClient
-from learnae_iota.node import Node
+from learnae_iota.nodes.client import PlainClient
+from learnae_iota.nodes.node import Node
 from sessions import Member, RunningSession, Table, make_manifest
 from tangle_stream import (
     INSTANCES,

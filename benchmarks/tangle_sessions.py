@@ -36,7 +36,7 @@ from typing import Any
 import numpy as np
 from hepmass import HIDDEN, PASSES, POLICIES, SLICE_SIZE, TRAINING, open_framework
 from ipfs_sessions import run_alone
-from learnae_iota.admission import admit
+from learnae_iota.sensors.admission import admit
 from learnae_iota.serving.embedded import EmbeddedNode, running_node
 from learnae_iota.serving.settings import NodeSettings
 from sessions import Member, RunningSession, Table, make_manifest, read_everything

@@ -33,11 +33,11 @@ from typing import Any, Self
 
 import numpy as np
 import psutil
-from learnae_iota.attaching import detached
-from learnae_iota.client import PlainClient
-from learnae_iota.fetching import Query
-from learnae_iota.node import Node
-from learnae_iota.tangle import Tangle, open_tangle
+from learnae_iota.bundles.attaching import detached
+from learnae_iota.nodes.client import PlainClient
+from learnae_iota.nodes.node import Node
+from learnae_iota.tangle.fetching import Query
+from learnae_iota.tangle.tangle import Tangle, open_tangle
 from sessions import Table, read_everything
 
 from learnae.data.synthetic import SYNTHETIC_COLUMNS, synthetic_rows
@@ -97,9 +97,12 @@ def mark(owner, name):
         return packet
     setattr(owner, name, marked)
 
-from learnae_iota import attaching, compiled, sending, tangle
-from learnae_iota.node import Node
-from learnae_iota.sensor_state import SensorState
+from learnae_iota.bundles import attaching
+from learnae_iota.trinary import compiled
+from learnae_iota.sensors import sending
+from learnae_iota.tangle import tangle
+from learnae_iota.nodes.node import Node
+from learnae_iota.sensors.state import SensorState
 if pure == "pure":
     compiled.load_compiled = lambda folder=None: None
 for name in ("grow", "write_packet", "create", "write_head"):

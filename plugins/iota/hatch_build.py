@@ -16,9 +16,10 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 from packaging.tags import sys_tags
 
-PACKAGE = "learnae_iota"
 SOURCE = "curl.c"
 LIBRARY = "_curl.so"
+FOLDER = "learnae_iota/trinary"
+"""Where both lie."""
 
 _FLAGS = ("-std=c99", "-O3", "-fPIC", "-shared", "-fvisibility=hidden")
 _LONGEST_S = 300.0
@@ -31,10 +32,10 @@ class CurlBuildHook(BuildHookInterface[Any]):
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Build the library, and mark the wheel with the platform if there is one."""
-        package = Path(self.root) / PACKAGE
+        folder = Path(self.root) / FOLDER
         self._folder = tempfile.TemporaryDirectory(prefix="learnae-iota-build-")
-        library = (package if version == "editable" else Path(self._folder.name)) / LIBRARY
-        trouble = build_library(package / SOURCE, library)
+        library = (folder if version == "editable" else Path(self._folder.name)) / LIBRARY
+        trouble = build_library(folder / SOURCE, library)
         if trouble:
             self.app.display_warning(f"learnae-iota is built without its C library: {trouble}. It works, more slowly.")
             return
@@ -42,7 +43,7 @@ class CurlBuildHook(BuildHookInterface[Any]):
         build_data["pure_python"] = False
         build_data["tag"] = f"py3-none-{platform}"
         if version != "editable":
-            build_data["force_include"][str(library)] = f"{PACKAGE}/{LIBRARY}"
+            build_data["force_include"][str(library)] = f"{FOLDER}/{LIBRARY}"
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:  # noqa: ARG002  # hatchling's signature
         """Remove what only the building needed."""

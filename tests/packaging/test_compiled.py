@@ -40,7 +40,7 @@ def test_a_sensor_needs_nothing_else(wheels: dict[str, Path], make_venv: Callabl
     listing = "import importlib.metadata as found; print(*(each.name for each in found.distributions()))"
     installed = run(programs / "python", "-c", listing).stdout.split()
     assert not {"jax", "pyota", "requests", "ipfshttpclient", "learnae-ipfs"} & set(installed)
-    missing = "from learnae_iota.client import open_client; open_client('http://127.0.0.1:9', 'pyota')"
+    missing = "from learnae_iota.nodes.client import open_client; open_client('http://127.0.0.1:9', 'pyota')"
     said = run(programs / "python", "-c", missing, check=False).stderr
     assert "ProviderError" in said
     assert "pip install --no-deps pyota==2.1.0" in said

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from learnae_iota.providers import learnae_commands, learnae_sensor_sources, learnae_storages, learnae_transports
 
 if TYPE_CHECKING:
-    from learnae_iota.channel import Channel, Mode, address_of, channel_root
-    from learnae_iota.kernel import Kernel, KernelName, choose_kernel
-    from learnae_iota.messages import Signed, create
-    from learnae_iota.reading import Message, Reader
-    from learnae_iota.trytes import decode_bytes, encode_bytes
+    from learnae_iota.mam.channel import Channel, Mode, address_of, channel_root
+    from learnae_iota.mam.messages import Signed, create
+    from learnae_iota.mam.reading import Message, Reader
+    from learnae_iota.trinary.kernel import Kernel, KernelName, choose_kernel
+    from learnae_iota.trinary.trytes import decode_bytes, encode_bytes
 
 __all__ = [
     "Channel",
@@ -36,11 +36,11 @@ __all__ = [
 ]
 
 _MODULES = {
-    "channel": ("Channel", "Mode", "address_of", "channel_root"),
-    "kernel": ("Kernel", "KernelName", "choose_kernel"),
-    "messages": ("Signed", "create"),
-    "reading": ("Message", "Reader"),
-    "trytes": ("decode_bytes", "encode_bytes"),
+    "mam.channel": ("Channel", "Mode", "address_of", "channel_root"),
+    "trinary.kernel": ("Kernel", "KernelName", "choose_kernel"),
+    "mam.messages": ("Signed", "create"),
+    "mam.reading": ("Message", "Reader"),
+    "trinary.trytes": ("decode_bytes", "encode_bytes"),
 }
 
 

@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import TypeVar
 
 from learnae.errors import UnavailableError
-from learnae_iota.bundles import Bundle, Posting
-from learnae_iota.fetching import Fetched, Query
-from learnae_iota.nodes import Look
+from learnae_iota.bundles.bundles import Bundle, Posting
+from learnae_iota.nodes.several import Look
 from learnae_iota.serving.embedded import EmbeddedNode, shared_folder
 from learnae_iota.serving.settings import NodeSettings
 from learnae_iota.settings import TangleSettings
 from learnae_iota.speaking import Speaker
 from learnae_iota.stopping import StoppedError
-from learnae_iota.tangle import open_tangle
-from learnae_iota.tangle_async import AsyncTangle
+from learnae_iota.tangle.concurrent import AsyncTangle
+from learnae_iota.tangle.fetching import Fetched, Query
+from learnae_iota.tangle.tangle import open_tangle
 
 _T = TypeVar("_T")
 

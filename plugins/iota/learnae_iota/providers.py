@@ -43,7 +43,7 @@ def open_transport(context: Context) -> Transport:
         ProviderError: PyOTA is asked for, and not installed.
     """
     from learnae_iota.access import Access  # noqa: PLC0415  # a provider imports when it is opened
-    from learnae_iota.transport import IotaTransport  # noqa: PLC0415  # the same
+    from learnae_iota.transport.transport import IotaTransport  # noqa: PLC0415  # the same
 
     settings, interval_s = read_settings(context), read_seconds(context, POLL, 0.01)
     access = Access(settings, tell=context.tell, purpose="transport", state=context.state)
@@ -58,7 +58,7 @@ def open_storage(context: Context) -> Storage:
         ProviderError: PyOTA is asked for, and not installed.
     """
     from learnae_iota.access import Access  # noqa: PLC0415  # a provider imports when it is opened
-    from learnae_iota.storage import IotaStorage  # noqa: PLC0415  # the same
+    from learnae_iota.storage.storage import IotaStorage  # noqa: PLC0415  # the same
 
     settings, most = read_settings(context), read_integer(context, MODEL, 0, _MOST_BYTES)
     size = sum(math.prod(parameter.shape) * _FLOAT_BYTES for parameter in context.manifest.parameters)
@@ -71,15 +71,15 @@ def open_storage(context: Context) -> Storage:
 
 
 def open_sensors(context: Context) -> SensorSource:
-    """Open the sensors of a session: see ``learnae_iota.sensor_provider.open_sensors``."""
-    from learnae_iota import sensor_provider  # noqa: PLC0415  # a provider imports when it is opened
+    """Open the sensors of a session: see ``learnae_iota.sensors.opening.open_sensors``."""
+    from learnae_iota.sensors import opening  # noqa: PLC0415  # a provider imports when it is opened
 
-    return sensor_provider.open_sensors(context)
+    return opening.open_sensors(context)
 
 
 def check_tangle(context: Context) -> Sequence[Finding]:
     """Look whether the tangle can be used."""
-    from learnae_iota.checks import look_at_tangle  # noqa: PLC0415  # a provider imports when it is opened
+    from learnae_iota.commands.checks import look_at_tangle  # noqa: PLC0415  # a provider imports when it is opened
 
     try:
         return look_at_tangle(read_settings(context))
@@ -112,7 +112,7 @@ def learnae_sensor_sources() -> list[Provider[SensorSource]]:
 @hookimpl
 def learnae_commands(app: typer.Typer, commands: PeerCommands) -> None:  # noqa: ARG001  # they are about no peer
     """Add ``learnae tangle`` and ``learnae sensor``."""
-    from learnae_iota import commands_sensor, commands_tangle  # noqa: PLC0415  # only the command line needs them
+    from learnae_iota.commands import sensor, tangle  # noqa: PLC0415  # only the command line needs them
 
-    commands_tangle.add_commands(app)
-    commands_sensor.add_commands(app)
+    tangle.add_commands(app)
+    sensor.add_commands(app)

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from learnae_iota.compiled import LIBRARY, SOURCE, load_compiled
-from learnae_iota.kernel import Kernel
-from learnae_iota.pure import PureKernel
 from learnae_iota.settings import TangleSettings
-from learnae_iota.tangle import Tangle, open_tangle
+from learnae_iota.tangle.tangle import Tangle, open_tangle
+from learnae_iota.trinary import compiled
+from learnae_iota.trinary.compiled import LIBRARY, SOURCE, load_compiled
+from learnae_iota.trinary.kernel import Kernel
+from learnae_iota.trinary.pure import PureKernel
 
 # pytest's import mode knows no imports between test modules.
 sys.path.insert(0, str(Path(__file__).parent))
@@ -46,11 +47,11 @@ def _kernels() -> Iterator[Kernel]:
     yield PureKernel()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / SOURCE).write_bytes((PLUGIN / "learnae_iota" / SOURCE).read_bytes())
+        (folder / SOURCE).write_bytes(Path(compiled.__file__).with_name(SOURCE).read_bytes())
         build_library()(folder / SOURCE, folder / LIBRARY)
-        compiled = load_compiled(folder)
-    if compiled is not None:
-        yield compiled
+        built = load_compiled(folder)
+    if built is not None:
+        yield built
 
 
 KERNELS = list(_kernels())

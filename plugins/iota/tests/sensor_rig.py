@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from learnae_iota.channel import Mode
-from learnae_iota.feeding import Batch
-from learnae_iota.node import Node
-from learnae_iota.nodes import Nodes
-from learnae_iota.sending import Feeder, Pacing
-from learnae_iota.sensor_state import SensorState, Terms
-from learnae_iota.streams import SensorSession, sensor_session
-from learnae_iota.tangle import Tangle
+from learnae_iota.mam.channel import Mode
+from learnae_iota.nodes.node import Node
+from learnae_iota.nodes.several import Nodes
+from learnae_iota.sensors.feeding import Batch
+from learnae_iota.sensors.sending import Feeder, Pacing
+from learnae_iota.sensors.sessions import SensorSession, sensor_session
+from learnae_iota.sensors.state import SensorState, Terms
+from learnae_iota.tangle.tangle import Tangle
 from tangle_rig import MemoryNode
 
 from learnae.interfaces.sensors import Reading

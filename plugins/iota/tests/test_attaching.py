@@ -5,12 +5,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from learnae_iota.attaching import Tips, attach_bundle, check_attached, detached, milliseconds
-from learnae_iota.bundles import Bundle, Posting, check_bundle, prepare_bundle
-from learnae_iota.kernel import Kernel
+from learnae_iota.bundles.attaching import Tips, attach_bundle, check_attached, detached, milliseconds
+from learnae_iota.bundles.bundles import Bundle, Posting, check_bundle, prepare_bundle
+from learnae_iota.bundles.transactions import LATEST_MS
+from learnae_iota.bundles.work import transaction_hash, weight_of
 from learnae_iota.stopping import Stop, StoppedError
-from learnae_iota.transactions import LATEST_MS
-from learnae_iota.work import transaction_hash, weight_of
+from learnae_iota.trinary.kernel import Kernel
 
 from learnae.errors import DamagedError, UsageError
 

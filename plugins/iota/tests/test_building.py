@@ -5,9 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from learnae_iota import KernelName, choose_kernel, compiled
-from learnae_iota.compiled import LIBRARY, SOURCE, load_compiled
-from learnae_iota.pure import PureKernel
+from learnae_iota import KernelName, choose_kernel
+from learnae_iota.trinary import compiled
+from learnae_iota.trinary.compiled import LIBRARY, SOURCE, load_compiled
+from learnae_iota.trinary.pure import PureKernel
 
 from learnae.errors import UsageError
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from learnae_iota.attaching import Tips, attach_bundle
-from learnae_iota.bundles import Bundle, Posting, bundle_hash, check_bundle, prepare_bundle, read_bundle
-from learnae_iota.kernel import Kernel, choose_kernel
-from learnae_iota.pyota import import_pyota
-from learnae_iota.trytes import ALPHABET
+from learnae_iota.bundles.attaching import Tips, attach_bundle
+from learnae_iota.bundles.bundles import Bundle, Posting, bundle_hash, check_bundle, prepare_bundle, read_bundle
+from learnae_iota.nodes.pyota import import_pyota
+from learnae_iota.trinary.kernel import Kernel, choose_kernel
+from learnae_iota.trinary.trytes import ALPHABET
 
 from learnae.errors import DamagedError, UsageError
 

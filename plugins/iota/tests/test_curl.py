@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from learnae_iota.compiled import CompiledKernel
-from learnae_iota.kernel import MAM_ROUNDS, TANGLE_ROUNDS, Kernel
-from learnae_iota.signatures import curl_hash
-from learnae_iota.trytes import to_trits, to_trytes
+from learnae_iota.trinary.compiled import CompiledKernel
+from learnae_iota.trinary.kernel import MAM_ROUNDS, TANGLE_ROUNDS, Kernel, curl_hash
+from learnae_iota.trinary.trytes import to_trits, to_trytes
 
 from learnae.errors import UsageError
 

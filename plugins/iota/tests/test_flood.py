@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from learnae_iota.admission import Admission
-from learnae_iota.attaching import attach_bundle
-from learnae_iota.bundles import Posting, prepare_bundle
-from learnae_iota.client import PlainClient
-from learnae_iota.following import Follower
-from learnae_iota.node import Node
+from learnae_iota.bundles.attaching import attach_bundle
+from learnae_iota.bundles.bundles import Posting, prepare_bundle
+from learnae_iota.nodes.client import PlainClient
+from learnae_iota.nodes.node import Node
+from learnae_iota.sensors.admission import Admission
+from learnae_iota.sensors.following import Follower
 from learnae_iota.serving.settings import NodeSettings
 from learnae_iota.serving.threads import node_in_thread
-from learnae_iota.tangle import Tangle, open_tangle
+from learnae_iota.tangle.tangle import Tangle, open_tangle
 from sensor_rig import OPEN, MemoryTangle, Sensor, stream
 from tangle_rig import Hornet
 

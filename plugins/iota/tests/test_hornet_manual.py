@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -13,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from learnae_iota.bundles import Posting
-from learnae_iota.client import PlainClient
-from learnae_iota.node import Node
-from learnae_iota.tangle import open_tangle
+from learnae_iota.bundles.bundles import Posting
+from learnae_iota.nodes.client import PlainClient
+from learnae_iota.nodes.node import Node
+from learnae_iota.tangle.tangle import open_tangle
 from serving_rig import until
 from tangle_rig import SEED, SNAPSHOT, free_ports
 
@@ -35,8 +36,10 @@ def written() -> dict[str, dict[str, Any]]:
 
 
 @contextmanager
-def running(program: Path, folder: Path, *options: str, environment: Mapping[str, str] | None = None) -> Iterator[None]:
-    """Run a node, end it with SIGTERM, and insist that it ends in order."""
+def running(
+    program: Path, folder: Path, *options: str, environment: Mapping[str, str] | None = None, end: signal.Signals = signal.SIGTERM
+) -> Iterator[None]:
+    """Run a node, end it with a signal, and insist that it lived until then and ends."""
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(
             [program, "-c", "config", *options],
@@ -49,7 +52,7 @@ def running(program: Path, folder: Path, *options: str, environment: Mapping[str
         try:
             yield
             assert process.poll() is None, (folder / "log").read_text(errors="replace")[-3000:]
-            process.send_signal(signal.SIGTERM)
+            process.send_signal(end)
             process.wait(PATIENCE_S)
         finally:
             process.kill()
@@ -114,3 +117,21 @@ def test_the_manual_s_coordinator_and_node(hornet_program: Path, tmp_path: Path)
             until(lambda before=before: milestone(url) > before + 1, PATIENCE_S)  # type: ignore[misc]
             send_and_see_it_confirmed(url)
             before = milestone(url)
+
+    # "After the coordinator was killed"
+    coordinator, url_of_it = folders["coordinator"], f"http://127.0.0.1:{ports['coordinator']}"
+    with running(hornet_program, folders["node"]):
+        with running(hornet_program, coordinator, environment=seed, end=signal.SIGKILL):
+            until(lambda: milestone(url) > before + 1, PATIENCE_S)
+        shutil.rmtree(coordinator / "db")
+        (coordinator / "coordinator.state").rename(coordinator / "coordinator.state.old")
+        files["coordinator/config.json"]["node"]["enablePlugins"] = []
+        write()
+        with running(hornet_program, coordinator):
+            until(lambda: milestone(url_of_it) == milestone(url) > before, PATIENCE_S)
+            before = milestone(url)
+        files["coordinator/config.json"]["node"]["enablePlugins"] = ["Coordinator"]
+        write()
+        with running(hornet_program, coordinator, "--cooBootstrap", "--cooStartIndex", str(before + 1), environment=seed):
+            until(lambda: milestone(url) > before + 1, PATIENCE_S)
+            send_and_see_it_confirmed(url)

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from learnae_iota.kerl import kerl_hash
-from learnae_iota.kernel import Kernel
-from learnae_iota.pyota import import_pyota
-from learnae_iota.tryte_numbers import largest, read_number, write_number
-from learnae_iota.trytes import ALPHABET, to_trits
+from learnae_iota.nodes.pyota import import_pyota
+from learnae_iota.trinary.kerl import kerl_hash
+from learnae_iota.trinary.kernel import Kernel
+from learnae_iota.trinary.numbers import largest, read_number, write_number
+from learnae_iota.trinary.trytes import ALPHABET, to_trits
 
 from learnae.errors import UsageError
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 from learnae_iota import Channel, Mode, Reader, channel_root, create
-from learnae_iota.bundles import Posting
-from learnae_iota.fetching import Query
-from learnae_iota.tangle import open_tangle
-from learnae_iota.trytes import decode_bytes, encode_bytes
+from learnae_iota.bundles.bundles import Posting
+from learnae_iota.tangle.fetching import Query
+from learnae_iota.tangle.tangle import open_tangle
+from learnae_iota.trinary.trytes import decode_bytes, encode_bytes
 from tangle_rig import Hornet
 
 SCRIPT = Path(__file__).parent / "mam_exchange.js"

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 from learnae_iota import Channel, Kernel, Mode, Reader, address_of, channel_root, create
-from learnae_iota.merkle import Tree
-from learnae_iota.messages import MAX_MESSAGE_TRYTES
-from learnae_iota.pascal import encode
-from learnae_iota.pure import PureKernel
-from learnae_iota.trytes import ALPHABET, Trits, to_trits, to_trytes
+from learnae_iota.mam.merkle import Tree
+from learnae_iota.mam.messages import MAX_MESSAGE_TRYTES
+from learnae_iota.mam.pascal import encode
+from learnae_iota.trinary.pure import PureKernel
+from learnae_iota.trinary.trytes import ALPHABET, Trits, to_trits, to_trytes
 
 from learnae.errors import UsageError
 

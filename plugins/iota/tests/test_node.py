@@ -6,13 +6,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from learnae_iota.attaching import Tips, attach_bundle
-from learnae_iota.bundles import Posting, prepare_bundle
-from learnae_iota.client import ClientName, open_client
-from learnae_iota.exchange import RefusedError
-from learnae_iota.node import Node, NodeInfo
+from learnae_iota.bundles.attaching import Tips, attach_bundle
+from learnae_iota.bundles.bundles import Posting, prepare_bundle
+from learnae_iota.bundles.transactions import encode_transaction
+from learnae_iota.nodes.client import ClientName, open_client
+from learnae_iota.nodes.exchange import RefusedError
+from learnae_iota.nodes.node import Node, NodeInfo
 from learnae_iota.stopping import Stop, StoppedError
-from learnae_iota.transactions import encode_transaction
 from tangle_rig import Answer, ScriptedNode
 
 from learnae.errors import ConfigError, DamagedError, UnavailableError
@@ -110,7 +110,7 @@ def test_it_returns_transactions(scripted: ScriptedNode, node: Node) -> None:
 
 
 def test_what_nobody_can_read_is_told_apart(scripted: ScriptedNode, node: Node) -> None:
-    from learnae_iota.work import transaction_hash
+    from learnae_iota.bundles.work import transaction_hash
 
     unreadable = BUNDLE.trytes[0][:2322] + "Z99999999" + BUNDLE.trytes[0][2331:]
     digest = transaction_hash(unreadable)

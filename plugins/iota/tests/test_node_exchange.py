@@ -7,9 +7,9 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from learnae_iota import connection
-from learnae_iota.connection import MAX_REPLY_BYTES
-from learnae_iota.exchange import Exchange, RefusedError
+from learnae_iota.nodes import connection
+from learnae_iota.nodes.connection import MAX_REPLY_BYTES
+from learnae_iota.nodes.exchange import Exchange, RefusedError
 from learnae_iota.stopping import Stop, StoppedError
 from tangle_rig import Answer, ScriptedNode
 

@@ -4,10 +4,10 @@ import json
 from typing import Any
 
 import pytest
-from learnae_iota.bundles import Bundle
-from learnae_iota.client import ClientName, open_client
-from learnae_iota.kernel import Kernel
-from learnae_iota.node import Found, Node
+from learnae_iota.bundles.bundles import Bundle
+from learnae_iota.nodes.client import ClientName, open_client
+from learnae_iota.nodes.node import Found, Node
+from learnae_iota.trinary.kernel import Kernel
 from tangle_rig import Answer, ScriptedNode
 from tangle_rig.conversation import RECORD, converse
 

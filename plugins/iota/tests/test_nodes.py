@@ -3,8 +3,8 @@
 from itertools import pairwise
 
 import pytest
-from learnae_iota.node import Node
-from learnae_iota.nodes import FRESH_S, REST_S, Nodes
+from learnae_iota.nodes.node import Node
+from learnae_iota.nodes.several import FRESH_S, REST_S, Nodes
 from learnae_iota.stopping import Stop, StoppedError
 from tangle_rig import Fault, MemoryNode
 

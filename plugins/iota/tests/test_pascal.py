@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from learnae_iota import pascal
+from learnae_iota.mam import pascal
 
 from learnae.errors import DamagedError, UsageError
 

@@ -16,13 +16,13 @@ import pytest
 import typer
 from learnae_iota import learnae_storages, learnae_transports
 from learnae_iota.access import Access
-from learnae_iota.checks import look_at_tangle
+from learnae_iota.bundles.work import weight_of
+from learnae_iota.commands.checks import look_at_tangle
 from learnae_iota.serving.embedded import EmbeddedNode, running_node
 from learnae_iota.serving.settings import NodeSettings
 from learnae_iota.settings import TangleSettings, read_settings
 from learnae_iota.speaking import Speaker
-from learnae_iota.transport import IotaTransport
-from learnae_iota.work import weight_of
+from learnae_iota.transport.transport import IotaTransport
 from ledger_rig import RENDEZVOUS, development_tangle
 from serving_rig import until
 from tangle_rig import MemoryNode
@@ -62,7 +62,7 @@ def test_the_plugin_is_found_through_its_entry_point() -> None:
 def test_registering_imports_nothing_heavy() -> None:
     code = "import sys, learnae_iota; learnae_iota.learnae_sensor_sources(); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
-    assert not {"numpy", "asyncio", "uvicorn", "learnae_iota.transport", "learnae_iota.tangle"} & set(loaded)
+    assert not {"numpy", "asyncio", "uvicorn", "learnae_iota.transport.transport", "learnae_iota.tangle.tangle"} & set(loaded)
 
 
 class _NoPeer:
@@ -244,7 +244,7 @@ class Tipping(MemoryNode):
 def test_the_check_of_the_weight(weight: int, kinds: int, ok: bool, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nodes do not say what they demand; what is on the ledger tells."""
     assert (weight_of("A" * 79 + "B9"), weight_of("A" * 79 + "A9")) == (4, 5)
-    monkeypatch.setattr("learnae_iota.checks.open_client", lambda *_, **__: Tipping(kinds))
+    monkeypatch.setattr("learnae_iota.commands.checks.open_client", lambda *_, **__: Tipping(kinds))
     finding = look_at_tangle(TangleSettings(nodes=(NOWHERE,), weight=weight))[-1]
     assert finding.ok is ok, finding
     assert text in finding.text

@@ -6,8 +6,8 @@ from importlib import metadata
 from typing import Any
 
 import pytest
-from learnae_iota import pyota
-from learnae_iota.pyota import PyotaClient, import_pyota
+from learnae_iota.nodes import pyota
+from learnae_iota.nodes.pyota import PyotaClient, import_pyota
 
 from learnae.errors import ProviderError, UsageError
 
@@ -19,7 +19,7 @@ def test_it_is_imported_and_leaves_no_trace() -> None:
 import sys, warnings
 warnings.simplefilter("error")
 before = dict(sys.modules)
-from learnae_iota.pyota import import_pyota
+from learnae_iota.nodes.pyota import import_pyota
 iota = import_pyota()
 assert iota.__version__ == "2.1.0"
 assert iota is import_pyota()
@@ -38,9 +38,8 @@ def test_a_real_pkg_resources_is_put_back(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_the_plain_client_needs_nothing_of_it() -> None:
-    script = (
-        "import learnae_iota.tangle, sys; assert not {'iota', 'requests', 'urllib3', 'learnae_iota.pyota'} & set(sys.modules)"
-    )
+    unwanted = "{'iota', 'requests', 'urllib3', 'learnae_iota.nodes.pyota'}"
+    script = f"import learnae_iota.tangle.tangle, sys; assert not {unwanted} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", script], check=True, timeout=120)
 
 

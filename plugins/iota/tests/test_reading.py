@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from learnae_iota import Channel, Kernel, Mode, Reader, Signed, choose_kernel, create
-from learnae_iota.merkle import MAX_DEPTH, grow
-from learnae_iota.messages import MAX_MESSAGE_TRYTES
-from learnae_iota.pascal import encode
-from learnae_iota.reading import MAX_PAYLOAD_TRYTES
-from learnae_iota.signatures import private_key, sign
-from learnae_iota.trytes import ALPHABET, Trits, to_trits, to_trytes
+from learnae_iota.mam.merkle import MAX_DEPTH, grow
+from learnae_iota.mam.messages import MAX_MESSAGE_TRYTES
+from learnae_iota.mam.pascal import encode
+from learnae_iota.mam.reading import MAX_PAYLOAD_TRYTES
+from learnae_iota.mam.signatures import private_key, sign
+from learnae_iota.trinary.trytes import ALPHABET, Trits, to_trits, to_trytes
 
 from learnae.errors import BadContentError, DamagedError, ForgedError, TooLargeError, UsageError
 

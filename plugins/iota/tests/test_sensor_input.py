@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from learnae_iota.feeding import MAX_LINE_BYTES, FileSource, Format, LineInput, PipeSource, batches
+from learnae_iota.sensors.feeding import MAX_LINE_BYTES, FileSource, Format, LineInput, PipeSource, batches
 
 from learnae.errors import DataError, StateError
 from learnae.interfaces.sensors import Reading

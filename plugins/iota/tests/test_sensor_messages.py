@@ -6,13 +6,13 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from learnae_iota.admission import Admission, SensorKey, admit, verify
-from learnae_iota.bundles import Posting
-from learnae_iota.channel import Mode
-from learnae_iota.heads import Head, read_head, write_head
-from learnae_iota.packets import read_packet, readings_of, write_packet
-from learnae_iota.streams import SensorSession, sensor_session
-from learnae_iota.trytes import encode_bytes
+from learnae_iota.bundles.bundles import Posting
+from learnae_iota.mam.channel import Mode
+from learnae_iota.sensors.admission import Admission, SensorKey, admit, verify
+from learnae_iota.sensors.heads import Head, read_head, write_head
+from learnae_iota.sensors.packets import read_packet, readings_of, write_packet
+from learnae_iota.sensors.sessions import SensorSession, sensor_session
+from learnae_iota.trinary.trytes import encode_bytes
 from sensor_rig import OPEN, SEALED
 
 from learnae import read_secret

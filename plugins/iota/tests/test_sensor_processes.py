@@ -20,7 +20,7 @@ from learnae_iota.serving.threads import node_in_thread
 from serving_rig import until
 from tangle_rig import Hornet
 
-PROGRAM = [sys.executable, "-c", "from learnae_iota.commands_sensor import sensor_app; sensor_app()()"]
+PROGRAM = [sys.executable, "-c", "from learnae_iota.commands.sensor import sensor_app; sensor_app()()"]
 WEIGHT = 2
 
 
@@ -145,7 +145,7 @@ def test_streaming_needs_neither_jax_nor_a_server_nor_much_memory(tmp_path: Path
     command = streaming(tmp_path / "rows.csv", tmp_path / "state", node)
     code = (
         "import sys\nfrom pathlib import Path\n"
-        "from learnae_iota.commands_sensor import sensor_app\n"
+        "from learnae_iota.commands.sensor import sensor_app\n"
         "try:\n    sensor_app()()\nfinally:\n"
         "    heavy = {name.partition('.')[0] for name in sys.modules} & {'jax', 'flax', 'uvicorn', 'iota', 'requests', 'anyio'}\n"
         "    peak = int(Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0])\n"

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from learnae_iota.sensor_provider import SENSOR_OPTIONS, open_sensors
+from learnae_iota.sensors.opening import SENSOR_OPTIONS, open_sensors
 from learnae_iota.serving.settings import NodeSettings
 from learnae_iota.serving.threads import node_in_thread
-from learnae_iota.tangle import open_tangle
+from learnae_iota.tangle.tangle import open_tangle
 from sensor_rig import OPEN, SEALED, SECRET, stream
 
 from learnae.codec.seal import secret_check

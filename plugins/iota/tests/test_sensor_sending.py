@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from learnae_iota import sending
-from learnae_iota.admission import Admission
-from learnae_iota.bundles import Posting
-from learnae_iota.feeding import Batch
-from learnae_iota.following import Follower
-from learnae_iota.sensor_state import SensorState
-from learnae_iota.tangle import Tangle
+from learnae_iota.bundles.bundles import Posting
+from learnae_iota.sensors import sending
+from learnae_iota.sensors.admission import Admission
+from learnae_iota.sensors.feeding import Batch
+from learnae_iota.sensors.following import Follower
+from learnae_iota.sensors.state import SensorState
+from learnae_iota.tangle.tangle import Tangle
 from sensor_rig import OPEN, SEALED, Clock, MemoryTangle, Sensor, stream, terms
 from tangle_rig.memory import Fault
 
@@ -160,7 +160,8 @@ def test_a_changed_copy_of_an_own_packet_is_no_clone(tmp_path: Path) -> None:
 def held(tmp_path: Path) -> Iterator[Path]:
     """A state folder that another process uses."""
     code = (
-        "import sys; from pathlib import Path; from learnae_iota.sensor_state import *; from learnae_iota.channel import Mode;"
+        "import sys; from pathlib import Path; from learnae_iota.sensors.state import *;"
+        "from learnae_iota.mam.channel import Mode;"
         "state = SensorState.open(Path(sys.argv[1]), Terms('north', 'WEATHER 2026', False, Mode.PUBLIC, 1), lambda: 0);"
         "print('held', flush=True); sys.stdin.read()"
     )

@@ -5,16 +5,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from learnae_iota.admission import Admission
-from learnae_iota.attaching import Tips, attach_bundle
-from learnae_iota.bundles import Posting, prepare_bundle
-from learnae_iota.channel import Channel, Mode
-from learnae_iota.following import Follower, Place
-from learnae_iota.heads import OTHERS
-from learnae_iota.messages import create
-from learnae_iota.sources import IotaSensors, load_heads, save_heads
-from learnae_iota.streams import SensorSession, sensor_session
-from learnae_iota.transactions import NULL_HASH
+from learnae_iota.bundles.attaching import Tips, attach_bundle
+from learnae_iota.bundles.bundles import Posting, prepare_bundle
+from learnae_iota.bundles.transactions import NULL_HASH
+from learnae_iota.mam.channel import Channel, Mode
+from learnae_iota.mam.messages import create
+from learnae_iota.sensors.admission import Admission
+from learnae_iota.sensors.following import Follower, Place
+from learnae_iota.sensors.heads import OTHERS
+from learnae_iota.sensors.sessions import SensorSession, sensor_session
+from learnae_iota.sensors.source import IotaSensors, load_heads, save_heads
 from sensor_rig import OPEN, SEALED, MemoryTangle, Sensor, stream
 
 from learnae.errors import DamagedError, NotFoundError

@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
-from learnae_iota.kernel import Kernel
-from learnae_iota.merkle import Plan, climb, grow
-from learnae_iota.signatures import curl_hash, leaf_addresses, private_key, sign, signer_address
-from learnae_iota.trytes import to_trits, to_trytes
+from learnae_iota.mam.merkle import Plan, climb, grow
+from learnae_iota.mam.signatures import leaf_addresses, private_key, sign, signer_address
+from learnae_iota.trinary.kernel import Kernel, curl_hash
+from learnae_iota.trinary.trytes import to_trits, to_trytes
 
 from learnae.errors import UsageError
 

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 from learnae_iota.access import Access
-from learnae_iota.bundles import Posting
-from learnae_iota.chunks import (
+from learnae_iota.bundles.bundles import Posting
+from learnae_iota.bundles.transactions import MESSAGE_TRYTES
+from learnae_iota.settings import TangleSettings
+from learnae_iota.storage.chunks import (
     CHUNK_BYTES,
-    CHUNK_TRANSACTIONS,
     MAX_FILE_BYTES,
     cut,
     digest_of,
@@ -16,12 +17,10 @@ from learnae_iota.chunks import (
     read_list,
     read_locator,
 )
-from learnae_iota.confirming import AGAIN_S, MAX_ATTACHMENTS, Confirming
-from learnae_iota.content import encode_content, place_of
-from learnae_iota.settings import TangleSettings
-from learnae_iota.storage import IotaStorage
-from learnae_iota.tangle import Tangle
-from learnae_iota.transactions import MESSAGE_TRYTES
+from learnae_iota.storage.confirming import AGAIN_S, MAX_ATTACHMENTS, Confirming
+from learnae_iota.storage.storage import IotaStorage
+from learnae_iota.tangle.content import MAX_TRANSACTIONS, encode_content, place_of
+from learnae_iota.tangle.tangle import Tangle
 from ledger_rig import Clock, OverADevelopmentNode, OverHornet
 
 from learnae.errors import DamagedError, NotFoundError, TooLargeError
@@ -54,7 +53,7 @@ def test_what_a_default_session_may_store_fits() -> None:
 def test_files_are_cut_and_listed(size: int) -> None:
     data = content(1, size)
     chunks = cut(data)
-    assert all(len(encode_content(chunk)) <= CHUNK_TRANSACTIONS * MESSAGE_TRYTES for chunk in chunks)
+    assert all(len(encode_content(chunk)) <= MAX_TRANSACTIONS * MESSAGE_TRYTES for chunk in chunks)
     found = read_locator(locator_of(data, chunks))
     assert found is not None
     assert (found.size, found.digest) == (size, digest_of(chunks[-1]))

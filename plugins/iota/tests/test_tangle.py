@@ -5,16 +5,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from learnae_iota.attaching import Tips, attach_bundle
-from learnae_iota.bundles import Bundle, Posting, prepare_bundle
-from learnae_iota.fetching import Query
-from learnae_iota.kernel import Kernel
-from learnae_iota.node import Node
-from learnae_iota.nodes import Nodes
+from learnae_iota.bundles.attaching import Tips, attach_bundle
+from learnae_iota.bundles.bundles import Bundle, Posting, prepare_bundle
+from learnae_iota.bundles.transactions import decode_transaction, encode_transaction
+from learnae_iota.bundles.work import transaction_hash
+from learnae_iota.nodes.node import Node
+from learnae_iota.nodes.several import Nodes
 from learnae_iota.stopping import Stop, StoppedError
-from learnae_iota.tangle import Tangle, open_tangle
-from learnae_iota.transactions import decode_transaction, encode_transaction
-from learnae_iota.work import transaction_hash
+from learnae_iota.tangle.fetching import Query
+from learnae_iota.tangle.tangle import Tangle, open_tangle
+from learnae_iota.trinary.kernel import Kernel
 from tangle_rig import Fault, MemoryNode
 
 from learnae.errors import ConfigError, UnavailableError, UsageError

@@ -5,12 +5,12 @@ import threading
 from typing import Any
 
 import pytest
-from learnae_iota.bundles import Posting
-from learnae_iota.fetching import Query
-from learnae_iota.node import Node
-from learnae_iota.nodes import Nodes
-from learnae_iota.tangle import Tangle
-from learnae_iota.tangle_async import AsyncTangle
+from learnae_iota.bundles.bundles import Posting
+from learnae_iota.nodes.node import Node
+from learnae_iota.nodes.several import Nodes
+from learnae_iota.tangle.concurrent import AsyncTangle
+from learnae_iota.tangle.fetching import Query
+from learnae_iota.tangle.tangle import Tangle
 from tangle_rig import MemoryNode
 
 from learnae.errors import UnavailableError

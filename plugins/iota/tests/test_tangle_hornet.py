@@ -8,13 +8,13 @@ from collections.abc import Iterator
 
 import pytest
 from learnae_iota import Channel, Mode, Reader, create, decode_bytes, encode_bytes
-from learnae_iota.bundles import Posting, prepare_bundle
-from learnae_iota.client import ClientName
-from learnae_iota.fetching import Query
-from learnae_iota.kernel import Kernel
-from learnae_iota.tangle import Tangle, open_tangle
-from learnae_iota.tangle_async import AsyncTangle
-from learnae_iota.trytes import ALPHABET
+from learnae_iota.bundles.bundles import Posting, prepare_bundle
+from learnae_iota.nodes.client import ClientName
+from learnae_iota.tangle.concurrent import AsyncTangle
+from learnae_iota.tangle.fetching import Query
+from learnae_iota.tangle.tangle import Tangle, open_tangle
+from learnae_iota.trinary.kernel import Kernel
+from learnae_iota.trinary.trytes import ALPHABET
 from tangle_rig import Hornet
 
 from learnae.errors import UnavailableError

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from learnae_iota.pyota import import_pyota
-from learnae_iota.transactions import (
+from learnae_iota.bundles.transactions import (
     LATEST_MS,
     NULL_TAG,
     TOTAL_SUPPLY,
@@ -15,8 +14,9 @@ from learnae_iota.transactions import (
     decode_transaction,
     encode_transaction,
 )
-from learnae_iota.tryte_numbers import write_number
-from learnae_iota.trytes import ALPHABET
+from learnae_iota.nodes.pyota import import_pyota
+from learnae_iota.trinary.numbers import write_number
+from learnae_iota.trinary.trytes import ALPHABET
 
 from learnae.errors import DamagedError, UsageError
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 from learnae_iota.access import Access
-from learnae_iota.bundles import Posting
-from learnae_iota.content import place_of
-from learnae_iota.pages import EPOCH_S, FULL_AT
+from learnae_iota.bundles.bundles import Posting
 from learnae_iota.settings import TangleSettings
-from learnae_iota.tangle import Tangle
-from learnae_iota.transport import MAX_MESSAGE_BYTES, IotaTransport
+from learnae_iota.tangle.content import place_of
+from learnae_iota.tangle.tangle import Tangle
+from learnae_iota.transport.pages import EPOCH_S, FULL_AT
+from learnae_iota.transport.transport import MAX_MESSAGE_BYTES, IotaTransport
 from ledger_rig import RENDEZVOUS, Clock, OverADevelopmentNode, OverHornet
 
 from learnae.errors import UnavailableError, UsageError

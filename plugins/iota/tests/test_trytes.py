@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from learnae_iota.trytes import (
+from learnae_iota.trinary.trytes import (
     ALPHABET,
     add_integer,
     are_trytes,

@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from learnae_iota.kernel import Kernel
-from learnae_iota.work import find_nonce, transaction_hash, weight_of
+from learnae_iota.bundles.work import find_nonce, transaction_hash, weight_of
+from learnae_iota.trinary.kernel import Kernel
 
 from learnae.errors import UsageError
 

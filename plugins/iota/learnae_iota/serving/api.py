@@ -11,8 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from learnae_iota.attaching import milliseconds
-from learnae_iota.kernel import Kernel
+from learnae_iota.bundles.attaching import milliseconds
 from learnae_iota.serving.checks import check_transaction
 from learnae_iota.serving.declining import FORBIDDEN, UNAVAILABLE, DeclinedError
 from learnae_iota.serving.labour import Labour
@@ -32,6 +31,7 @@ from learnae_iota.serving.requests import (
     Nothing,
 )
 from learnae_iota.serving.settings import NodeSettings
+from learnae_iota.trinary.kernel import Kernel
 
 THREADS = 4
 """Hashing lets go of Python's lock, so that a few of them help; the ledger serves one at a time."""

@@ -1,12 +1,12 @@
 """What is checked of every transaction before the ledger takes it in: the texts are those of HORNET."""
 
 from learnae.errors import DamagedError
-from learnae_iota.kernel import Kernel
+from learnae_iota.bundles.transactions import NULL_HASH, decode_transaction
+from learnae_iota.bundles.work import TRANSACTION_TRYTES, transaction_hash, weight_of
 from learnae_iota.serving.declining import DeclinedError
 from learnae_iota.serving.ledger import Entry
-from learnae_iota.transactions import NULL_HASH, decode_transaction
-from learnae_iota.trytes import are_trytes
-from learnae_iota.work import TRANSACTION_TRYTES, transaction_hash, weight_of
+from learnae_iota.trinary.kernel import Kernel
+from learnae_iota.trinary.trytes import are_trytes
 
 MAX_AHEAD_MS = 10 * 60 * 1000
 """How far a transaction's time may be ahead of the node's."""

@@ -14,13 +14,13 @@ from typing import Self
 import uvicorn
 
 from learnae.errors import ConfigError
-from learnae_iota.attaching import milliseconds
-from learnae_iota.kernel import Kernel, choose_kernel
+from learnae_iota.bundles.attaching import milliseconds
 from learnae_iota.serving.api import Api
 from learnae_iota.serving.application import Application
 from learnae_iota.serving.ledger import Ledger
 from learnae_iota.serving.protocol import BoundedProtocol
 from learnae_iota.serving.settings import LOOPBACK, PORT, NodeSettings
+from learnae_iota.trinary.kernel import Kernel, choose_kernel
 
 GRACE_S = 5
 """How long requests may go on after the end was asked for."""

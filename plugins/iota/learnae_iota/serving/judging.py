@@ -9,10 +9,10 @@ import sqlite3
 from dataclasses import dataclass
 
 from learnae.errors import DamagedError
-from learnae_iota.bundles import MAX_TRANSACTIONS, Bundle, check_bundle
-from learnae_iota.kernel import Kernel
+from learnae_iota.bundles.bundles import MAX_TRANSACTIONS, Bundle, check_bundle
+from learnae_iota.bundles.transactions import NULL_HASH, decode_transaction
 from learnae_iota.serving.records import unpack
-from learnae_iota.transactions import NULL_HASH, decode_transaction
+from learnae_iota.trinary.kernel import Kernel
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from learnae.errors import DamagedError
-from learnae_iota.attaching import Tips, attach_bundle
-from learnae_iota.bundles import MAX_TRANSACTIONS, Bundle
-from learnae_iota.kernel import Kernel
+from learnae_iota.bundles.attaching import Tips, attach_bundle
+from learnae_iota.bundles.bundles import MAX_TRANSACTIONS, Bundle
+from learnae_iota.bundles.transactions import Transaction, decode_transaction
 from learnae_iota.serving.declining import UNAVAILABLE, DeclinedError
 from learnae_iota.serving.requests import AttachToTangle
 from learnae_iota.stopping import Stop, StoppedError
-from learnae_iota.transactions import Transaction, decode_transaction
-from learnae_iota.trytes import HASH_TRYTES, are_trytes
+from learnae_iota.trinary.kernel import Kernel
+from learnae_iota.trinary.trytes import HASH_TRYTES, are_trytes
 
 MAX_QUEUE = 16
 """How many may wait for their turn, or be at it."""

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, TypeVar
 
-from learnae_iota.kernel import Kernel, choose_kernel
+from learnae_iota.bundles.transactions import Transaction
 from learnae_iota.serving.declining import UNAVAILABLE, DeclinedError
 from learnae_iota.serving.judging import Ready, Waits, Wrong, judge
 from learnae_iota.serving.records import Milestone, latest_milestone, pack
 from learnae_iota.serving.schema import open_database
-from learnae_iota.transactions import Transaction
+from learnae_iota.trinary.kernel import Kernel, choose_kernel
 
 MAX_WAITING = 10_000
 """How many bundles may wait for transactions that nobody sent."""

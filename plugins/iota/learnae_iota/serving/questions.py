@@ -5,6 +5,8 @@ import sqlite3
 from collections.abc import Callable
 from importlib.metadata import version
 
+from learnae_iota.bundles.transactions import NULL_HASH, TAG_TRYTES
+from learnae_iota.bundles.work import TRANSACTION_TRYTES
 from learnae_iota.serving.declining import DeclinedError
 from learnae_iota.serving.ledger import KEPT_TIPS, Ledger
 from learnae_iota.serving.records import (
@@ -32,9 +34,7 @@ from learnae_iota.serving.requests import (
     require_hashes,
 )
 from learnae_iota.serving.settings import NodeSettings
-from learnae_iota.transactions import NULL_HASH, TAG_TRYTES
-from learnae_iota.trytes import HASH_TRYTES, are_trytes
-from learnae_iota.work import TRANSACTION_TRYTES
+from learnae_iota.trinary.trytes import HASH_TRYTES, are_trytes
 
 MAX_RESULTS = 1_000
 """Of one request, and of what one asks for, as with HORNET."""

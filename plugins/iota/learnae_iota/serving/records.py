@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from learnae_iota.transactions import NULL_HASH
+from learnae_iota.bundles.transactions import NULL_HASH
 
 
 @dataclass(frozen=True, slots=True)

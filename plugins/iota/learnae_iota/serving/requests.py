@@ -2,9 +2,9 @@
 
 import msgspec
 
-from learnae_iota.kerl import kerl_hash
 from learnae_iota.serving.declining import DeclinedError
-from learnae_iota.trytes import HASH_TRYTES, are_trytes
+from learnae_iota.trinary.kerl import kerl_hash
+from learnae_iota.trinary.trytes import HASH_TRYTES, are_trytes
 
 CHECKSUM_TRYTES = 9
 

@@ -5,7 +5,7 @@ import sqlite3
 from pathlib import Path
 
 from learnae.errors import StateError
-from learnae_iota.trytes import ALPHABET, HASH_TRYTES
+from learnae_iota.trinary.trytes import ALPHABET, HASH_TRYTES
 
 VERSION = 1
 APPLICATION = 0x4C545347

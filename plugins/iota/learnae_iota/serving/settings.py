@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from learnae.errors import ConfigError
-from learnae_iota.attaching import MAX_WEIGHT
+from learnae_iota.bundles.attaching import MAX_WEIGHT
 
 LOOPBACK = "127.0.0.1"
 PORT = 14265

@@ -12,12 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from learnae_iota.attaching import Tips, attach_bundle
-from learnae_iota.bundles import Posting, prepare_bundle
-from learnae_iota.client import PlainClient
-from learnae_iota.exchange import Exchange
-from learnae_iota.kernel import choose_kernel
-from learnae_iota.node import Node
+from learnae_iota.bundles.attaching import Tips, attach_bundle
+from learnae_iota.bundles.bundles import Posting, prepare_bundle
+from learnae_iota.nodes.client import PlainClient
+from learnae_iota.nodes.exchange import Exchange
+from learnae_iota.nodes.node import Node
+from learnae_iota.trinary.kernel import choose_kernel
 
 from learnae.errors import LearnaeError
 

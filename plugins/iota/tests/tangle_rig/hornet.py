@@ -11,8 +11,8 @@ import subprocess
 import time
 from pathlib import Path
 
-from learnae_iota.client import PlainClient
-from learnae_iota.node import Node
+from learnae_iota.nodes.client import PlainClient
+from learnae_iota.nodes.node import Node
 
 from learnae.errors import LearnaeError
 

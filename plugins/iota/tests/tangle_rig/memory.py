@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Any
 
-from learnae_iota.client import Reply
-from learnae_iota.exchange import RefusedError
-from learnae_iota.kernel import choose_kernel
+from learnae_iota.bundles.transactions import NULL_HASH
+from learnae_iota.bundles.work import transaction_hash, weight_of
+from learnae_iota.nodes.client import Reply
+from learnae_iota.nodes.exchange import RefusedError
 from learnae_iota.stopping import Stop
-from learnae_iota.transactions import NULL_HASH
-from learnae_iota.work import transaction_hash, weight_of
+from learnae_iota.trinary.kernel import choose_kernel
 
 from learnae.errors import UnavailableError
 

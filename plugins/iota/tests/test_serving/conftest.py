@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from learnae_iota.attaching import Tips, attach_bundle
-from learnae_iota.bundles import Bundle, Posting, prepare_bundle
+from learnae_iota.bundles.attaching import Tips, attach_bundle
+from learnae_iota.bundles.bundles import Bundle, Posting, prepare_bundle
+from learnae_iota.bundles.transactions import NULL_HASH
 from learnae_iota.serving.development import DevelopmentNode
 from learnae_iota.serving.ledger import Entry
 from learnae_iota.serving.settings import NodeSettings
 from learnae_iota.serving.threads import node_in_thread
-from learnae_iota.transactions import NULL_HASH
 from serving_rig import NOW_S, WEIGHT, ask_node
 
 QUICK = NodeSettings(weight=WEIGHT, milestone_interval_s=0.05)

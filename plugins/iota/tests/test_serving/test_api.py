@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from learnae_iota.attaching import Tips, attach_bundle
-from learnae_iota.bundles import Bundle, Posting, prepare_bundle
-from learnae_iota.kerl import kerl_hash
+from learnae_iota.bundles.attaching import Tips, attach_bundle
+from learnae_iota.bundles.bundles import Bundle, Posting, prepare_bundle
+from learnae_iota.bundles.transactions import LATEST_MS, NULL_HASH, decode_transaction
+from learnae_iota.bundles.work import find_nonce, transaction_hash, weight_of
 from learnae_iota.serving.development import DevelopmentNode
 from learnae_iota.serving.threads import node_in_thread
-from learnae_iota.transactions import LATEST_MS, NULL_HASH, decode_transaction
-from learnae_iota.work import find_nonce, transaction_hash, weight_of
+from learnae_iota.trinary.kerl import kerl_hash
 from serving_rig import NOW_S, WEIGHT, ask_node, request, until
 
 Ask = Callable[..., tuple[int, dict[str, Any]]]

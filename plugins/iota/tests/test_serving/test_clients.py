@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from learnae_iota.bundles import Posting
-from learnae_iota.fetching import Query
-from learnae_iota.pyota import import_pyota
+from learnae_iota.bundles.bundles import Posting
+from learnae_iota.nodes.pyota import import_pyota
 from learnae_iota.serving.development import DevelopmentNode
 from learnae_iota.serving.settings import NodeSettings
 from learnae_iota.serving.threads import node_in_thread
-from learnae_iota.tangle import open_tangle
+from learnae_iota.tangle.fetching import Query
+from learnae_iota.tangle.tangle import open_tangle
 from serving_rig import until
 
 from learnae.errors import ProviderError

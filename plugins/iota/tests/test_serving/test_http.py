@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from learnae_iota.bundles import Posting, prepare_bundle
-from learnae_iota.kernel import choose_kernel
+from learnae_iota.bundles.bundles import Posting, prepare_bundle
+from learnae_iota.bundles.transactions import NULL_HASH
 from learnae_iota.serving import application as application_module
 from learnae_iota.serving import protocol as protocol_module
 from learnae_iota.serving.api import Api
@@ -22,7 +22,7 @@ from learnae_iota.serving.ledger import Ledger
 from learnae_iota.serving.rates import MAX_ADDRESSES, Rates
 from learnae_iota.serving.settings import NodeSettings
 from learnae_iota.serving.threads import node_in_thread
-from learnae_iota.transactions import NULL_HASH
+from learnae_iota.trinary.kernel import choose_kernel
 from serving_rig import NOW_S, request, until
 
 from learnae.errors import ConfigError

@@ -4,14 +4,14 @@ import asyncio
 import threading
 
 import pytest
-from learnae_iota.attaching import milliseconds
-from learnae_iota.bundles import Posting, prepare_bundle
-from learnae_iota.kernel import choose_kernel
+from learnae_iota.bundles.attaching import milliseconds
+from learnae_iota.bundles.bundles import Posting, prepare_bundle
+from learnae_iota.bundles.transactions import NULL_HASH
 from learnae_iota.serving import labour as labour_module
 from learnae_iota.serving.declining import DeclinedError
 from learnae_iota.serving.labour import Labour
 from learnae_iota.serving.requests import AttachToTangle
-from learnae_iota.transactions import NULL_HASH
+from learnae_iota.trinary.kernel import choose_kernel
 
 HOPELESS = 20
 REQUEST = AttachToTangle(NULL_HASH, NULL_HASH, list(prepare_bundle([Posting("A" * 81, "")], 1_800_000_000).trytes))

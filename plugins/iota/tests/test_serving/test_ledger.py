@@ -6,7 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from learnae_iota.bundles import Bundle
+from learnae_iota.bundles.bundles import Bundle
+from learnae_iota.bundles.transactions import NULL_HASH, encode_transaction
+from learnae_iota.bundles.work import transaction_hash
 from learnae_iota.serving import ledger as ledger_module
 from learnae_iota.serving.declining import UNAVAILABLE, DeclinedError
 from learnae_iota.serving.ledger import Entry, Ledger
@@ -21,8 +23,6 @@ from learnae_iota.serving.records import (
     trytes_of,
     unpack,
 )
-from learnae_iota.transactions import NULL_HASH, encode_transaction
-from learnae_iota.work import transaction_hash
 
 from learnae.errors import StateError
 

@@ -14,7 +14,7 @@ from typing import IO, cast
 from urllib.parse import urlsplit
 
 import pytest
-from learnae_iota.bundles import Bundle
+from learnae_iota.bundles.bundles import Bundle
 from learnae_iota.serving import embedded as embedded_module
 from learnae_iota.serving.development import DevelopmentNode
 from learnae_iota.serving.embedded import NODE, USERS, EmbeddedNode, running_node, shared_folder

@@ -1,0 +1,1 @@
+"""What lies on the ledger: transactions, bundles of them, and the work that lets them in."""

@@ -1,0 +1,1 @@
+"""What the operator asks: ``learnae sensor``, ``learnae tangle`` and ``learnae check``."""

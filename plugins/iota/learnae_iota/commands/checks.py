@@ -1,0 +1,96 @@
+"""What ``learnae check`` says of the Tangle; nothing here creates or sends anything."""
+
+from collections.abc import Iterator
+
+from learnae.errors import LearnaeError
+from learnae.interfaces.provider import Finding
+from learnae_iota.bundles.transactions import NULL_HASH
+from learnae_iota.bundles.work import weight_of
+from learnae_iota.nodes.client import open_client
+from learnae_iota.nodes.node import Node
+from learnae_iota.nodes.several import Look, Nodes
+from learnae_iota.serving.embedded import running_node, shared_folder
+from learnae_iota.settings import TangleSettings
+
+_CALL_S = 5.0
+_ASKED_FOR_TIPS = 8
+_ENOUGH_TIPS = 6
+
+
+def look_at_tangle(settings: TangleSettings) -> list[Finding]:
+    """Look whether the nodes answer, know the ledger, agree on the time, and demand the weight that is set."""
+    if not settings.nodes:
+        return _look_at_development_node(settings)
+    nodes: list[Node] = []
+    patience_s = min(settings.timeout_s, _CALL_S)
+    try:
+        nodes += [Node(open_client(url, settings.client, timeout_s=patience_s)) for url in settings.nodes]
+        looks = Nodes(nodes).look()
+        findings = [finding for look in looks for finding in _about(look, settings)]
+        ready = [node for node, look in zip(nodes, looks, strict=True) if look.info is not None and not look.trouble]
+        if not ready:
+            advice = "start a node, such as `learnae tangle serve`, or name others with --iota-node"
+            return [*findings, Finding(False, "no node can be written to", advice)]
+        return [*findings, *_about_weight(ready[0], settings.weight)]
+    except LearnaeError as exc:
+        return [Finding(False, str(exc), "learnae run --iota-node http://HOST:14265")]
+    finally:
+        for node in nodes:
+            node.close()
+
+
+def _about(look: Look, settings: TangleSettings) -> Iterator[Finding]:
+    if look.info is None:
+        yield Finding(False, f"{look.name}: {look.trouble}", "start it, or leave it out of --iota-node")
+        return
+    if look.trouble:
+        yield Finding(False, look.trouble, "wait until it is, or name another one first")
+        return
+    yield Finding(True, f"{look.name} answers: {look.info.program}, synchronised at milestone {look.info.milestone}")
+    if look.ahead_ms:
+        way = "ahead of" if look.ahead_ms > 0 else "behind"
+        text = f"the clock of {look.name} is {abs(look.ahead_ms) / 1000:.0f} s {way} this machine's; the node's is used"
+        yield Finding(False, text, "timedatectl set-ntp true, where the clock is wrong")
+    if settings.work_on_nodes and not look.info.works:
+        yield Finding(True, f"{look.name} does no proof of work for others: it is done here")
+
+
+def _about_weight(node: Node, weight: int) -> list[Finding]:
+    """Compare the weight that is set with that of tips, which nodes do not tell: none of them can be below the demand."""
+    weights: dict[str, int] = {}
+    try:
+        for _ in range(_ASKED_FOR_TIPS):
+            tips = node.tips()
+            weights |= {tip: weight_of(tip) for tip in (tips.trunk, tips.branch) if tip != NULL_HASH}
+    except LearnaeError as exc:
+        return [Finding(False, f"no tips come: {exc}", "look at the node's log; does its coordinator run?")]
+    least = min(weights.values(), default=weight)
+    if least < weight:
+        return [Finding(True, f"a weight magnitude of {weight}; there are transactions of {least}, so less would do")]
+    if len(weights) >= _ENOUGH_TIPS and least > weight:
+        text = f"a weight magnitude of {weight}, and none of {len(weights)} transactions has less than {least}"
+        return [Finding(False, text, f"ask who runs the coordinator; --set plugins.iota.weight={least}")]
+    return [Finding(True, f"a weight magnitude of {weight}; nothing on the tangle contradicts that")]
+
+
+def _look_at_development_node(settings: TangleSettings) -> list[Finding]:
+    folder = settings.folder or shared_folder()
+    findings = []
+    if settings.client != "plain":
+        try:
+            open_client("http://127.0.0.1:14265", settings.client).close()
+            findings.append(Finding(True, "PyOTA is there"))
+        except LearnaeError as exc:
+            findings.append(Finding(False, str(exc), "--set plugins.iota.client=plain"))
+    try:
+        found = running_node(folder)
+    except OSError as exc:
+        return [*findings, Finding(False, f"{folder}: {exc.strerror or exc}", "learnae run --iota-node http://HOST:14265")]
+    if found is None:
+        text = f"no node is named: a development node of this machine will be started, its ledger in {folder}"
+    elif found.settings.weight != settings.weight:
+        text = f"the development node at {found.url} demands a weight magnitude of {found.settings.weight}, not {settings.weight}"
+        return [*findings, Finding(False, text, f"--set plugins.iota.weight={found.settings.weight}")]
+    else:
+        text = f"no node is named: the development node of this machine runs at {found.url}"
+    return [*findings, Finding(True, f"{text}; a community in earnest names HORNET nodes with --iota-node")]

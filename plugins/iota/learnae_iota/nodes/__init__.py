@@ -1,0 +1,1 @@
+"""Nodes of the ledger, and how they are spoken to."""

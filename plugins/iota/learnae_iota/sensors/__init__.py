@@ -1,0 +1,1 @@
+"""Sensors: streams of readings, who sends them, and who reads them."""

@@ -1,0 +1,1 @@
+"""The Tangle as the rest of the plugin uses it: bundles in, bundles out, whichever node answers."""
