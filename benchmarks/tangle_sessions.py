@@ -171,7 +171,7 @@ class RunningSensor:
             return 0
         with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as database:
             try:
-                return int(database.execute("SELECT COUNT(*) FROM packets").fetchone()[0])
+                return int(database.execute("SELECT COALESCE(MAX(number) + 1, 0) FROM packets").fetchone()[0])
             except sqlite3.OperationalError:
                 return 0  # it was just made
 

@@ -34,6 +34,7 @@ from typing import Any, Self
 import numpy as np
 import psutil
 from learnae_iota.bundles.attaching import detached
+from learnae_iota.mam.channel import Channel, channel_root
 from learnae_iota.nodes.client import PlainClient
 from learnae_iota.nodes.node import Node
 from learnae_iota.tangle.fetching import Query
@@ -99,14 +100,14 @@ def mark(owner, name):
 
 from learnae_iota.bundles import attaching
 from learnae_iota.trinary import compiled
-from learnae_iota.sensors import sending
+from learnae_iota.sensors import looking, sending, signing
 from learnae_iota.tangle import tangle
 from learnae_iota.nodes.node import Node
 from learnae_iota.sensors.state import SensorState
 if pure == "pure":
     compiled.load_compiled = lambda folder=None: None
-for name in ("grow", "write_packet", "create", "write_head"):
-    watch(sending, name, "sign")
+watch(signing.Signer, "sign", "sign")
+watch(sending, "write_head", "sign")
 watch(tangle, "prepare_bundle", "bundle")
 watch(attaching, "transaction_hash", "bundle")
 watch(attaching, "find_nonce", "work")
@@ -114,8 +115,9 @@ watch(Node, "tips", "tips")
 watch(Node, "info", "tips")
 watch(tangle.Tangle, "broadcast", "send")
 watch(tangle.Tangle, "is_confirmed", "look")
-watch(sending.Feeder, "_refuse_another", "look")
-for name in ("keep", "note_sent", "note_confirmed", "last", "tails"):
+for name in ("refuse_later", "refuse_signed", "refuse_another"):
+    watch(looking.Looks, name, "look")
+for name in ("keep", "note_sent", "note_confirmed", "last", "packet", "tails"):
     watch(SensorState, name, "keep")
 mark(sending.Feeder, "begin")
 mark(sending.Feeder, "send")
@@ -321,6 +323,14 @@ def attach_by_node(url: str, tangle: Tangle, addresses: list[str]) -> tuple[list
     return seconds, count
 
 
+def packet_addresses(state: Path) -> list[str]:
+    """Return where the packets of a public stream lie: the state folder forgets confirmed ones, but not its seed."""
+    with closing(sqlite3.connect(state / "sensor.sqlite", timeout=10.0)) as database:
+        (count,) = database.execute("SELECT COALESCE(MAX(number) + 1, 0) FROM packets").fetchone()
+        seed, security = database.execute("SELECT seed, security FROM stream").fetchone()
+    return [channel_root(Channel(seed, security=security, start=number)) for number in range(count)]
+
+
 def stream(hornet: PrivateTangle, source: Path, state: Path, *, pure: bool, beside: int) -> Streamed:
     """Stream a file, and let the node do the same with a few of the packets."""
     result = state.with_suffix(".json")
@@ -344,10 +354,8 @@ def stream(hornet: PrivateTangle, source: Path, state: Path, *, pure: bool, besi
     ends = told["ends"][:-1]  # the last one only says that nothing follows
     packets = len(ends) - 1
     tangle = open_tangle([hornet.url], weight=WEIGHT)
-    with closing(sqlite3.connect(state / "sensor.sqlite")) as database:
-        query = "SELECT address FROM packets WHERE readings ORDER BY number DESC LIMIT ?"
-        addresses = [address for (address,) in database.execute(query, (max(beside, 1),))]
-    own, transactions = attach_by_node(hornet.url, tangle, addresses)
+    addresses = packet_addresses(state)[:-1]  # but that of the one that says that nothing follows
+    own, transactions = attach_by_node(hornet.url, tangle, addresses[: -max(beside, 1) - 1 : -1])
     tangle.close()
     return Streamed(
         seconds=[after[0] - before[0] for before, after in itertools.pairwise(ends)],

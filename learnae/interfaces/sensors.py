@@ -51,7 +51,9 @@ class SensorSource(Protocol):
             position: ``""`` for the beginning, else the ``position`` of an earlier packet of this stream.
             max_readings: The most readings to return; at least 1. Memory used is bounded by it.
 
-        A reading that is only half there is not returned and not skipped.
+        A reading that is only half there is not returned and not skipped. Several streams may be read at once. Where nothing came
+        several times in a row, nothing may be said to have come yet without a look, for at most ten seconds. What takes longer
+        than some seconds returns what it has: a caller that loses patience loses all of it.
 
         Raises:
             NotFoundError: There is no such sensor now.

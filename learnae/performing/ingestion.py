@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -30,6 +32,12 @@ if TYPE_CHECKING:
 MAX_READINGS = 1_000
 """How many readings are taken at once: it bounds memory, and lets many sensors take turns."""
 
+MAX_READS = 4
+"""How many streams are read at a time."""
+
+NOTABLE_FAILURES = 5
+"""So often in a row a stream cannot be read before the operator hears of it."""
+
 MAX_REJECTED = 1_000
 """So many readings in a row that do not fit the schema end the reading of a stream."""
 
@@ -48,7 +56,7 @@ class Taken:
 
 
 class Ingestion:
-    """Reads the streams of one source in turns. Every reader of a stream cuts the same slices."""
+    """Reads the streams of one source, a few at a time. Every reader of a stream cuts the same slices."""
 
     def __init__(
         self,
@@ -77,34 +85,72 @@ class Ingestion:
         self._seal = seal
         self._shelf = shelf
         self._states = dict(states)
+        self._failures: dict[SensorId, int] = {}  # in a row
 
-    async def poll(self, pace: Pace) -> AsyncIterator[Taken]:
-        """Look once at every stream; yield what is new. The caller makes it durable before it goes on.
+    async def poll(self, pace: Pace) -> AsyncGenerator[Taken, None]:
+        """Look once at every stream, at several at a time; yield what is new as it comes.
+
+        The caller makes it durable before it goes on.
 
         Raises:
             WorldError: The source does not answer.
             StateError: A slice cannot be written.
         """
-        for sensor in await pace.within(self._source.sensors()):
-            key = SensorId(f"{self._name}/{sensor}")
-            state = self._states.get(key, SensorState())
-            if state.ended or state.rejected >= MAX_REJECTED:
-                continue
-            try:
-                packet = await pace.within(self._source.read(sensor, state.position, max_readings=MAX_READINGS))
-                if packet.readings and packet.first is not None and packet.first < state.taken:
-                    raise DamagedError(f"{state.taken} readings were taken, and the next one is said to be number {packet.first}")
-            except DamagedError as exc:
-                stopped = msgspec.structs.replace(state, ended=True)
-                self._states[key] = stopped
-                yield Taken(key, stopped, (ReadingsArrived(key, 0, 0),), f"sensor {key}: its stream was cut or replaced: {exc}")
-                continue
-            except WorldError:
-                continue
-            if packet.readings or packet.ended:
-                taken = await pace.decode(partial(self._take, key, state, packet))
-                self._states[key] = taken.state
-                yield taken
+        waiting = deque(await pace.within(self._source.sensors()))
+        reading: dict[asyncio.Task[Packet | WorldError], SensorId] = {}
+        try:
+            while waiting or reading:
+                while waiting and len(reading) < MAX_READS:
+                    sensor = waiting.popleft()
+                    if not self._is_over(self._state(sensor)):
+                        reading[asyncio.create_task(self._read(sensor, pace))] = sensor
+                if not reading:
+                    continue
+                await asyncio.wait(reading, return_when=asyncio.FIRST_COMPLETED)
+                for task in [task for task in reading if task.done()]:
+                    taken = await self._taken(reading.pop(task), task.result(), pace)
+                    if taken is not None:
+                        self._states[taken.sensor] = taken.state
+                        yield taken
+        finally:
+            for task in reading:
+                task.cancel()
+            await asyncio.gather(*reading, return_exceptions=True)
+
+    def _key(self, sensor: SensorId) -> SensorId:
+        return SensorId(f"{self._name}/{sensor}")
+
+    def _state(self, sensor: SensorId) -> SensorState:
+        return self._states.get(self._key(sensor), SensorState())
+
+    def _is_over(self, state: SensorState) -> bool:
+        return state.ended or state.rejected >= MAX_REJECTED
+
+    async def _read(self, sensor: SensorId, pace: Pace) -> Packet | WorldError:
+        """Read what follows in a stream, or return why that cannot be."""
+        try:
+            return await pace.within(self._source.read(sensor, self._state(sensor).position, max_readings=MAX_READINGS))
+        except WorldError as exc:
+            return exc
+
+    async def _taken(self, sensor: SensorId, packet: Packet | WorldError, pace: Pace) -> Taken | None:
+        """Return what a look at a stream came to; ``None``: nothing."""
+        key, state = self._key(sensor), self._state(sensor)
+        failed = isinstance(packet, WorldError) and not isinstance(packet, DamagedError)
+        self._failures[key] = self._failures.get(key, 0) + 1 if failed else 0
+        match packet:
+            case DamagedError():
+                return _stopped(key, state, str(packet))
+            case WorldError() if self._failures[key] == NOTABLE_FAILURES:
+                notice = f"sensor {key}: it could not be read {NOTABLE_FAILURES} times in a row, and is tried on: {packet}"
+                return Taken(key, state, (ReadingsArrived(key, 0, 0),), notice)
+            case WorldError():
+                return None
+            case Packet(readings=readings, first=int(first)) if readings and first < state.taken:
+                return _stopped(key, state, f"{state.taken} readings were taken, and the next one is said to be number {first}")
+            case Packet(readings=readings, ended=ended) if readings or ended:
+                return await pace.decode(partial(self._take, key, state, packet))
+        return None
 
     def _take(self, key: SensorId, state: SensorState, packet: Packet) -> Taken:
         buffered = np.frombuffer(state.buffer, dtype="<f4").reshape(-1, len(self._manifest.features) + 1)
@@ -133,6 +179,11 @@ class Ingestion:
         digest = self._seal.digest(data)
         self._shelf.put(digest, data)
         return CutSlice(digest, len(rows))
+
+
+def _stopped(key: SensorId, state: SensorState, why: str) -> Taken:
+    after = msgspec.structs.replace(state, ended=True)
+    return Taken(key, after, (ReadingsArrived(key, 0, 0),), f"sensor {key}: its stream was cut or replaced: {why}")
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from learnae.errors import ForgedError, WorldError
 from learnae.machine import effects, events
 from learnae.machine.events import FileKind
 from learnae.performing.assembling import Assembled
-from learnae.performing.ingestion import Ingestion
+from learnae.performing.ingestion import Ingestion, Taken
 from learnae.performing.ledgers import Ledgers
 from learnae.performing.store import SensorState
 from learnae.runtime.ignoring import IgnoredMessages
@@ -264,17 +265,22 @@ class Peer:
     async def _ingest(self, ingestion: Ingestion) -> None:
         while True:
             try:
-                async for taken in ingestion.poll(self._pace):
-                    if taken.notice:
-                        self._note(Notice(taken.notice))
-                    done = asyncio.Event()
-                    await self._arrive(_Arrived(taken.events[0], ((taken.sensor, taken.state),), done))
-                    for event in taken.events[1:]:
-                        await self._arrive(_Arrived(event))
-                    await done.wait()
+                async with aclosing(ingestion.poll(self._pace)) as found:
+                    async for taken in found:
+                        await self._take_in(taken)
             except WorldError as exc:
                 self._note(Notice(f"cannot read sensors now: {exc}"))
             await asyncio.sleep(POLL_INTERVAL_S)
+
+    async def _take_in(self, taken: Taken) -> None:
+        """Hand over what a sensor sent, and wait until it is durable."""
+        if taken.notice:
+            self._note(Notice(taken.notice))
+        done = asyncio.Event()
+        await self._arrive(_Arrived(taken.events[0], ((taken.sensor, taken.state),), done))
+        for event in taken.events[1:]:
+            await self._arrive(_Arrived(event))
+        await done.wait()
 
     async def _leave(self) -> None:
         """Let the last announcements go out, and measure once more."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
 from typing import TypeVar
 
 import numpy as np
@@ -214,6 +215,72 @@ def test_one_sensor_that_does_not_answer_does_not_stop_the_others() -> None:
     source = ListSource(asleep=[reading(0)], porch=[reading(i) for i in range(3)])
     source.broken["asleep"] = UnavailableError("asleep")
     assert [taken.sensor for taken in Bench(source).poll()] == ["list/porch"]
+
+
+def test_a_sensor_that_cannot_be_read_for_long_is_told_once() -> None:
+    source = ListSource(asleep=[reading(0)])
+    source.broken["asleep"] = UnavailableError("asleep")
+    bench = Bench(source)
+    notices = [taken.notice for _ in range(3 * ingestion.NOTABLE_FAILURES) for taken in bench.poll()]
+    assert notices == ["sensor list/asleep: it could not be read 5 times in a row, and is tried on: asleep"]
+    del source.broken["asleep"]
+    (taken,) = bench.poll()
+    assert taken.notice is None
+    assert taken.events == (ReadingsArrived(SensorId("list/asleep"), 1, 0),)
+
+
+class GatedSource(ListSource):
+    """Answers when its gate opens."""
+
+    def __init__(self, **streams: list[Reading | None]) -> None:
+        super().__init__(**streams)
+        self.gates: dict[str, asyncio.Event] = {}
+        self.under_way: set[str] = set()
+        self.most = 0
+
+    async def read(self, sensor: SensorId, position: str, *, max_readings: int) -> Packet:
+        self.under_way.add(sensor)
+        self.most = max(self.most, len(self.under_way))
+        try:
+            if sensor in self.gates:
+                await self.gates[sensor].wait()
+            await asyncio.sleep(0)
+            return await super().read(sensor, position, max_readings=max_readings)
+        finally:
+            self.under_way.remove(sensor)
+
+
+def test_streams_are_read_side_by_side_and_a_slow_one_comes_last() -> None:
+    source = GatedSource(**{f"s{number}": [reading(i) for i in range(3)] for number in range(7)})
+    bench = Bench(source)
+
+    async def run() -> list[str]:
+        source.gates["s0"] = asyncio.Event()
+        names = []
+        async for taken in bench.ingestion.poll(InlinePace()):
+            names.append(taken.sensor.removeprefix("list/"))
+            if len(names) == 6:
+                source.gates["s0"].set()
+        return names
+
+    assert asyncio.run(run()) == ["s1", "s2", "s3", "s4", "s5", "s6", "s0"]
+    assert source.most == ingestion.MAX_READS
+
+
+def test_who_looks_no_further_leaves_nothing_under_way() -> None:
+    source = GatedSource(porch=[reading(0)], roof=[reading(0)])
+    bench = Bench(source)
+
+    async def run() -> None:
+        source.gates["roof"] = asyncio.Event()
+        async with aclosing(bench.ingestion.poll(InlinePace())) as found:
+            async for taken in found:
+                assert taken.sensor == "list/porch"
+                break
+            assert source.under_way == {"roof"}
+        assert source.under_way == set()
+
+    asyncio.run(run())
 
 
 @pytest.mark.parametrize(

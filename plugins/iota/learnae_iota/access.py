@@ -1,34 +1,33 @@
-"""One tangle for as long as a peer runs: opened at the first call, and found again where its development node went away."""
+"""The tangle of a running peer: opened when it is first used, and found again where its development node went away."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+import threading
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from learnae.errors import UnavailableError
-from learnae_iota.bundles.bundles import Bundle, Posting
-from learnae_iota.nodes.several import Look
+from learnae.errors import OperatorError, UnavailableError
+from learnae_iota.bundles.bundles import MAX_TRANSACTIONS, Bundle, Posting
 from learnae_iota.serving.embedded import EmbeddedNode, shared_folder
 from learnae_iota.serving.settings import NodeSettings
 from learnae_iota.settings import TangleSettings
 from learnae_iota.speaking import Speaker
-from learnae_iota.stopping import StoppedError
+from learnae_iota.stopping import Stop
 from learnae_iota.tangle.concurrent import AsyncTangle
 from learnae_iota.tangle.fetching import Fetched, Query
-from learnae_iota.tangle.tangle import open_tangle
+from learnae_iota.tangle.tangle import MAX_FETCHED, Tangle, open_tangle
 
 _T = TypeVar("_T")
 
 
 class Access:
-    """Opens the tangle that the settings mean. All calls belong to one event loop, and raise what those of ``AsyncTangle`` do.
+    """The tangle that a peer's settings mean. Any number of threads may use it; an event loop uses ``open_access``.
 
-    What was stopped from outside is unavailable: nobody but ``aclose`` and the end of a development node stops it.
+    All calls raise what those of ``Tangle`` do. The first one may take as long as a development node takes to start, and raises
+    ``ProviderError`` or ``ConfigError`` where it cannot; later on, what is gone is unavailable.
 
     Args:
         settings: Which tangle.
         tell: Takes a sentence for the operator, in any thread.
-        purpose: What it is used for, for that sentence, such as ``transport``.
         state: The peer's folder for this plugin: of several with the same one, only the first tells.
 
     Raises:
@@ -37,100 +36,110 @@ class Access:
     """
 
     def __init__(
-        self,
-        settings: TangleSettings,
-        *,
-        tell: Callable[[str], None] = lambda _: None,
-        purpose: str = "ledger",
-        state: Path | None = None,
+        self, settings: TangleSettings, *, tell: Callable[[str], None] = lambda _: None, state: Path | None = None
     ) -> None:
-        self._settings, self._tell, self._purpose = settings, tell, purpose
+        self._settings, self._tell = settings, tell
         self._speaker = Speaker(state)
-        self._turn = asyncio.Lock()
-        self._embedded: EmbeddedNode | None = None
-        self._url = ""
-        self._tangle: AsyncTangle | None = None
+        self._turn = threading.Lock()
         self._closed = False
-        if settings.nodes:
-            self._tangle = self._open(settings.nodes)
-        else:
-            told = NodeSettings(weight=settings.weight, cors=False, max_requests_per_s=0)
-            self._embedded = EmbeddedNode(settings.folder or shared_folder(), told)
+        self._url, self._tangle = "", self._open(settings.nodes) if settings.nodes else None
+        told = NodeSettings(weight=settings.weight, cors=False, max_requests_per_s=0)
+        self._embedded = None if settings.nodes else EmbeddedNode(settings.folder or shared_folder(), told)
 
-    async def send(self, postings: Sequence[Posting]) -> Bundle:
+    def send(self, postings: Sequence[Posting], *, stop: Stop | None = None) -> Bundle:
         """Make a bundle of messages, attach it, and hand it to a node: see ``Tangle.send``."""
-        return await self._use(lambda tangle: tangle.send(postings))
+        return self._use(lambda tangle: tangle.send(postings, stop=stop))
 
-    async def attach(self, bundle: Bundle) -> Bundle:
+    def attach(self, bundle: Bundle, *, stop: Stop | None = None) -> Bundle:
         """Attach a bundle again: see ``Tangle.attach``."""
-        return await self._use(lambda tangle: tangle.attach(bundle))
+        return self._use(lambda tangle: tangle.attach(bundle, stop=stop))
 
-    async def is_confirmed(self, tails: Sequence[str]) -> bool:
+    def is_confirmed(self, tails: Sequence[str], *, stop: Stop | None = None) -> bool:
         """Tell whether an attachment is confirmed: see ``Tangle.is_confirmed``."""
-        return await self._use(lambda tangle: tangle.is_confirmed(tails))
+        return self._use(lambda tangle: tangle.is_confirmed(tails, stop=stop))
 
-    async def fetch(
-        self, query: Query, *, known: Collection[str] = frozenset(), max_transactions: int, max_bundle: int
+    def fetch(
+        self,
+        query: Query,
+        *,
+        known: Collection[str] = frozenset(),
+        max_transactions: int = MAX_FETCHED,
+        max_bundle: int = MAX_TRANSACTIONS,
+        stop: Stop | None = None,
     ) -> Fetched:
         """Fetch bundles: see ``Tangle.fetch``."""
-        return await self._use(
-            lambda tangle: tangle.fetch(query, known=known, max_transactions=max_transactions, max_bundle=max_bundle)
+        return self._use(
+            lambda tangle: tangle.fetch(query, known=known, max_transactions=max_transactions, max_bundle=max_bundle, stop=stop)
         )
 
-    async def look(self) -> tuple[Look, ...]:
-        """Look at every node: see ``Tangle.look``."""
-        return await self._use(lambda tangle: tangle.look())
+    def now_ms(self, *, stop: Stop | None = None) -> int:
+        """Return the time by the nodes: see ``Tangle.now_ms``."""
+        return self._use(lambda tangle: tangle.now_ms(stop=stop))
 
-    async def aclose(self) -> None:
-        """End what is under way, and use the development node no longer; idempotent."""
+    def close(self) -> None:
+        """End what talks to a node, and use the development node no longer; idempotent."""
         self._closed = True
-        async with self._turn:
+        if self._embedded is not None:
+            self._embedded.close()  # whoever waits for it to start holds the turn, and gives it up now
+        with self._turn:
             if self._tangle is not None:
-                await self._tangle.aclose()
-            if self._embedded is not None:
-                self._embedded.close()
+                self._tangle.close()
             self._speaker.close()
 
-    async def _use(self, work: Callable[[AsyncTangle], Awaitable[_T]]) -> _T:
-        tangle = await self._opened()
+    def _use(self, work: Callable[[Tangle], _T]) -> _T:
+        tangle = self._opened()
         try:
-            return await work(tangle)
-        except StoppedError as exc:
-            raise UnavailableError("the tangle was closed") from exc
+            return work(tangle)
         except UnavailableError:
-            await self._find_again(tangle)
+            self._find_again(tangle)
             raise
 
-    async def _opened(self) -> AsyncTangle:
-        async with self._turn:
+    def _opened(self) -> Tangle:
+        with self._turn:
             if self._closed:
                 raise UnavailableError("the tangle was closed")
-            if self._tangle is None and self._embedded is not None:
-                await self._reopen(self._embedded)
-                if self._speaker.speaks():
-                    self._tell(
-                        f"no node is named: the {self._purpose} uses the development node of this machine at {self._url}; it is "
-                        "for trying things out, a community in earnest runs HORNET nodes and names them with --iota-node URL,URL"
-                    )
-            assert self._tangle is not None  # noqa: S101  # there are nodes, or a development node
-            return self._tangle
+            if self._tangle is not None:
+                return self._tangle
+            assert self._embedded is not None  # noqa: S101  # there are nodes, or a development node
+            tangle = self._reopened(self._embedded)
+            if self._speaker.speaks():
+                self._tell(
+                    f"no node is named: this peer uses the development node of this machine at {self._url}; it is for trying"
+                    " things out, a community in earnest runs HORNET nodes and names them with --iota-node URL,URL"
+                )
+            return tangle
 
-    async def _find_again(self, failed: AsyncTangle) -> None:
+    def _find_again(self, failed: Tangle) -> None:
         """Ask where the development node is now, and start it if it is gone."""
-        async with self._turn:
+        with self._turn:
             if self._embedded is not None and self._tangle is failed and not self._closed:
-                await self._reopen(self._embedded)
+                try:
+                    self._reopened(self._embedded)
+                except OperatorError as exc:  # it worked before: nobody mistyped anything, and it may work again
+                    raise UnavailableError(str(exc)) from exc
 
-    async def _reopen(self, node: EmbeddedNode) -> None:
-        url = await asyncio.to_thread(node.url)
-        if url == self._url:
-            return
-        before, self._tangle, self._url = self._tangle, self._open((url,)), url
-        if before is not None:
-            await before.aclose()
+    def _reopened(self, node: EmbeddedNode) -> Tangle:
+        url = node.url()
+        if self._tangle is None or url != self._url:
+            if self._tangle is not None:
+                self._tangle.close()
+            self._url, self._tangle = url, self._open((url,))
+        return self._tangle
 
-    def _open(self, urls: Sequence[str]) -> AsyncTangle:
+    def _open(self, urls: Sequence[str]) -> Tangle:
         told = self._settings
-        return AsyncTangle(
-            open_tangle(urls, weight=told.weight, client=told.client, work_on_nodes=told.work_on_nodes, timeout_s=told.timeout_s)
+        return open_tangle(
+            urls,
+            weight=told.weight,
+            client=told.client,
+            work_on_nodes=told.work_on_nodes,
+            timeout_s=told.timeout_s,
+            tell=self._tell,
         )
+
+
+def open_access(
+    settings: TangleSettings, *, tell: Callable[[str], None] = lambda _: None, state: Path | None = None
+) -> AsyncTangle:
+    """Make an ``Access`` for an event loop: see there."""
+    return AsyncTangle(Access(settings, tell=tell, state=state))

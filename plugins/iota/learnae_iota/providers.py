@@ -42,12 +42,12 @@ def open_transport(context: Context) -> Transport:
         ConfigError: An option cannot be used.
         ProviderError: PyOTA is asked for, and not installed.
     """
-    from learnae_iota.access import Access  # noqa: PLC0415  # a provider imports when it is opened
+    from learnae_iota.access import open_access  # noqa: PLC0415  # a provider imports when it is opened
     from learnae_iota.transport.transport import IotaTransport  # noqa: PLC0415  # the same
 
     settings, interval_s = read_settings(context), read_seconds(context, POLL, 0.01)
-    access = Access(settings, tell=context.tell, purpose="transport", state=context.state)
-    return IotaTransport(access, context.rendezvous, poll_interval_s=interval_s)
+    tangle = open_access(settings, tell=context.tell, state=context.state)
+    return IotaTransport(tangle, context.rendezvous, poll_interval_s=interval_s)
 
 
 def open_storage(context: Context) -> Storage:
@@ -57,7 +57,7 @@ def open_storage(context: Context) -> Storage:
         ConfigError: An option cannot be used, or the session's model is larger than what belongs on a tangle.
         ProviderError: PyOTA is asked for, and not installed.
     """
-    from learnae_iota.access import Access  # noqa: PLC0415  # a provider imports when it is opened
+    from learnae_iota.access import open_access  # noqa: PLC0415  # a provider imports when it is opened
     from learnae_iota.storage.storage import IotaStorage  # noqa: PLC0415  # the same
 
     settings, most = read_settings(context), read_integer(context, MODEL, 0, _MOST_BYTES)
@@ -67,7 +67,7 @@ def open_storage(context: Context) -> Storage:
             f"a model of this session has {size} bytes, and plugins.iota.{MODEL.name} = {most}: each kilobyte would be a "
             "transaction; choose another --storage, such as ipfs"
         )
-    return IotaStorage(Access(settings, tell=context.tell, purpose="storage", state=context.state))
+    return IotaStorage(open_access(settings, tell=context.tell, state=context.state))
 
 
 def open_sensors(context: Context) -> SensorSource:

@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
-from learnae_iota.access import Access
 from learnae_iota.serving.settings import NodeSettings
 from learnae_iota.serving.threads import node_in_thread
 from learnae_iota.settings import TangleSettings
@@ -54,7 +53,3 @@ class Clock:
 
     def milliseconds(self) -> int:
         return int(self.now_s * 1000)
-
-
-def access(settings: TangleSettings) -> Access:
-    return Access(settings)

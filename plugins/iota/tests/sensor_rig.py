@@ -6,18 +6,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from learnae_iota.clock import milliseconds
 from learnae_iota.mam.channel import Mode
 from learnae_iota.nodes.node import Node
 from learnae_iota.nodes.several import Nodes
-from learnae_iota.sensors.feeding import Batch
-from learnae_iota.sensors.sending import Feeder, Pacing
+from learnae_iota.sensors.batching import Batch
+from learnae_iota.sensors.kept import Terms
+from learnae_iota.sensors.pacing import Pacing
+from learnae_iota.sensors.sending import Feeder
 from learnae_iota.sensors.sessions import SensorSession, sensor_session
-from learnae_iota.sensors.state import SensorState, Terms
+from learnae_iota.sensors.state import SensorState
 from learnae_iota.tangle.tangle import Tangle
 from tangle_rig import MemoryNode
 
 from learnae.interfaces.sensors import Reading
 
+_BEGAN_MS = milliseconds()
 SECRET = b"a secret of a session of tests!!"
 OPEN = sensor_session("Weather 2026")
 SEALED = sensor_session("Weather 2026", SECRET)
@@ -47,7 +51,7 @@ class Clock:
         return self.seconds
 
     def now_ms(self) -> int:
-        return 1_700_000_000_000 + int(self.seconds * 1000)
+        return _BEGAN_MS + int(self.seconds * 1000)
 
     def wait(self, seconds: float) -> None:
         self.seconds += seconds
@@ -55,7 +59,7 @@ class Clock:
 
 def terms(session: SensorSession = OPEN, sensor: str = "north", mode: Mode | None = None, security: int = 1) -> Terms:
     default = Mode.RESTRICTED if session.sealed else Mode.PUBLIC
-    return Terms(sensor, session.codename, session.sealed, mode or default, security)
+    return Terms.of(session, sensor, mode or default, security)
 
 
 class Sensor:
@@ -76,7 +80,7 @@ class Sensor:
         self.said: list[str] = []
         self.state = SensorState.open(folder, terms(session, sensor, mode), self.clock.now_ms)
         pacing = Pacing(head_every=head_every, give_up_s=give_up_s, now_s=self.clock.now_s, wait=self.clock.wait)
-        self.feeder = Feeder(self.state, session, tangle, pacing=pacing, tell=self.said.append, clock_ms=self.clock.now_ms)
+        self.feeder = Feeder(self.state, session, tangle, pacing=pacing, tell=self.said.append)
 
     def __enter__(self) -> Sensor:
         try:

@@ -5,10 +5,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from learnae_iota.bundles.attaching import Tips, attach_bundle, check_attached, detached, milliseconds
+from learnae_iota.bundles.attaching import Tips, attach_bundle, check_attached, detached
 from learnae_iota.bundles.bundles import Bundle, Posting, check_bundle, prepare_bundle
 from learnae_iota.bundles.transactions import LATEST_MS
 from learnae_iota.bundles.work import transaction_hash, weight_of
+from learnae_iota.clock import milliseconds
 from learnae_iota.stopping import Stop, StoppedError
 from learnae_iota.trinary.kernel import Kernel
 

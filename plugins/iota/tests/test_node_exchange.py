@@ -210,3 +210,46 @@ def test_a_secure_node_needs_a_certificate(scripted: ScriptedNode) -> None:
 def test_a_request_may_be_large(scripted: ScriptedNode, exchange: Exchange) -> None:
     scripted.answer = lambda request: Answer(json.dumps(len(request.body)).encode())
     assert exchange.ask(b" " * 3_000_000) == b"3000000"
+
+
+def test_a_name_that_is_not_found_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system's resolver knows no deadline: it is left to itself."""
+    released = threading.Event()
+
+    def resolve(*_: object, **__: object) -> list[object]:
+        released.wait(60)
+        raise socket.gaierror("too late")
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    exchange = Exchange("http://node.example:14265", timeout_s=0.2)
+    with pytest.raises(UnavailableError, match="does not answer in time"):
+        exchange.ask(b"{}")
+    stop = Stop()
+    threading.Timer(0.1, stop.ask).start()
+    with pytest.raises(StoppedError):
+        exchange.ask(b"{}", stop=stop, timeout_s=60)
+    threading.Timer(0.1, exchange.close).start()
+    with pytest.raises(UnavailableError, match="was closed"):
+        exchange.ask(b"{}", timeout_s=60)
+    released.set()
+
+
+def test_a_stop_ends_the_wait_for_a_connection() -> None:
+    """A listener whose queue is full accepts nobody."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        address = listener.getsockname()
+        waiting = [socket.socket() for _ in range(8)]
+        for each in waiting:
+            each.setblocking(False)
+            each.connect_ex(address)
+        exchange, stop = Exchange(f"http://127.0.0.1:{address[1]}"), Stop()
+        timer = threading.Timer(0.2, stop.ask)
+        timer.start()
+        with pytest.raises(StoppedError):
+            exchange.ask(b"{}", stop=stop, timeout_s=60)
+        timer.join()
+        exchange.close()
+        for each in waiting:
+            each.close()

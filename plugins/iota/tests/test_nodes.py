@@ -17,10 +17,12 @@ class World:
     def __init__(self, *nodes: MemoryNode) -> None:
         self.seconds = 1_000.0
         self.memory = nodes
+        self.told: list[str] = []
         self.nodes = Nodes(
             [Node(node) for node in nodes],
             clock=lambda: int(self.seconds * 1000),
             monotonic=lambda: self.seconds,
+            tell=self.told.append,
         )
 
     def used(self, *, writes: bool = False) -> str:
@@ -134,14 +136,33 @@ def test_a_stop_ends_it() -> None:
     assert here.memory[1].asked == []
 
 
-def test_nodes_of_two_tangles_are_the_operators_fault() -> None:
-    here = World(MemoryNode(name="node 0"), MemoryNode(name="node 1", coordinator="OTHER".ljust(81, "9")))
+def test_a_node_of_another_tangle_is_passed_over_and_said() -> None:
+    here = World(
+        MemoryNode(name="node 0"), MemoryNode(name="node 1", coordinator="OTHER".ljust(81, "9")), MemoryNode(name="node 2")
+    )
     assert here.used() == "node 0"
     here.memory[0].faults.add(Fault.DEAD)
-    here.seconds += FRESH_S
-    with pytest.raises(ConfigError, match="node 1 is of another tangle than the others"):
+    for _ in range(3):
+        here.seconds += FRESH_S
+        assert here.used() == "node 2"
+    text = "node 1 is of another tangle than the others: it follows another coordinator"
+    assert here.told == [f"{text}; it is passed over"]
+    assert here.nodes.look()[1].trouble == text
+    here.memory[2].faults.add(Fault.DEAD)
+    here.seconds += 16 * REST_S
+    with pytest.raises(UnavailableError, match=text):
         here.used()
-    assert "another tangle" in here.nodes.look()[1].trouble
+
+
+def test_a_clock_that_is_put_right_counts_again() -> None:
+    here = World(MemoryNode(name="node 0"))
+    here.memory[0].time_ms = int(here.seconds * 1000) + 3_600_000
+    here.used()
+    assert here.nodes.now_ms() == int(here.seconds * 1000) + 3_600_000
+    here.seconds += FRESH_S
+    here.memory[0].time_ms = int(here.seconds * 1000)
+    here.used()
+    assert here.nodes.now_ms() == int(here.seconds * 1000)
 
 
 def test_what_a_node_says_of_itself_is_believed_for_a_while() -> None:

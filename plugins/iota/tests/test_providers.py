@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import fcntl
 import itertools
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ import psutil
 import pytest
 import typer
 from learnae_iota import learnae_storages, learnae_transports
-from learnae_iota.access import Access
+from learnae_iota.access import Access, open_access
 from learnae_iota.bundles.work import weight_of
 from learnae_iota.commands.checks import look_at_tangle
 from learnae_iota.serving.embedded import EmbeddedNode, running_node
@@ -28,7 +30,7 @@ from serving_rig import until
 from tangle_rig import MemoryNode
 
 from learnae import hookspecs
-from learnae.errors import ConfigError, UnavailableError
+from learnae.errors import ConfigError, ProviderError, UnavailableError
 from learnae.interfaces.provider import Context, Provider
 from learnae.testing.rows import toy_manifest
 from learnae.values.ids import PeerId, SessionId
@@ -170,8 +172,8 @@ def test_without_a_node_a_development_node_is_used_and_found_again(tmp_path: Pat
 
     async def run() -> None:
         settings = TangleSettings(weight=1, folder=tmp_path / "node")
-        alice = IotaTransport(Access(settings, tell=told.append, purpose="transport"), RENDEZVOUS, poll_interval_s=0.02)
-        bob = IotaTransport(Access(settings), RENDEZVOUS, poll_interval_s=0.02)
+        alice = IotaTransport(open_access(settings, tell=told.append), RENDEZVOUS, poll_interval_s=0.02)
+        bob = IotaTransport(open_access(settings), RENDEZVOUS, poll_interval_s=0.02)
         assert not (tmp_path / "node").exists(), "opening does nothing"
         await alice.publish("0" * 64, b"hello")
         async with asyncio.timeout(60):
@@ -183,9 +185,9 @@ def test_without_a_node_a_development_node_is_used_and_found_again(tmp_path: Pat
             while message != b"hello again":
                 with contextlib.suppress(UnavailableError):
                     message = await bob.receive()
-        other = Access(TangleSettings(weight=2, folder=tmp_path / "node"))
+        other = open_access(TangleSettings(weight=2, folder=tmp_path / "node"))
         with pytest.raises(ConfigError, match="weight magnitude of 1, not 2"):
-            await other.look()
+            await other.now_ms()
         for transport in (alice, bob):
             await transport.aclose()
         await other.aclose()
@@ -199,13 +201,67 @@ def test_without_a_node_a_development_node_is_used_and_found_again(tmp_path: Pat
 
 def test_what_is_closed_is_unavailable() -> None:
     async def run() -> None:
-        access = Access(TangleSettings(nodes=(NOWHERE,)))
-        await access.aclose()
-        await access.aclose()
+        tangle = open_access(TangleSettings(nodes=(NOWHERE,)))
+        await tangle.aclose()
+        await tangle.aclose()
         with pytest.raises(UnavailableError, match="was closed"):
-            await access.look()
+            await tangle.now_ms()
 
     asyncio.run(run())
+
+
+def test_a_development_node_that_cannot_come_back_is_unavailable(tmp_path: Path) -> None:
+    """The operator's business is what fails at the first start only."""
+    folder = tmp_path / "node"
+    access = Access(TangleSettings(weight=1, folder=folder))
+    access.now_ms()
+    kill_node(folder)
+    ledger = folder / "ledger.sqlite"
+    for file in folder.glob("ledger.sqlite*"):
+        file.unlink()
+    ledger.write_bytes(b"no ledger at all" * 1000)
+    for _ in range(2):
+        with pytest.raises(UnavailableError, match="cannot start"):
+            access.is_confirmed(["A" * 81])
+    ledger.unlink()
+    until(lambda: _works(access))
+    access.close()
+    fresh = Access(TangleSettings(weight=1, folder=tmp_path / "other"))
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "ledger.sqlite").write_bytes(b"no ledger at all" * 1000)
+    with pytest.raises(ProviderError, match="cannot start"):
+        fresh.now_ms()
+    fresh.close()
+
+
+def _works(access: Access) -> bool:
+    try:
+        access.is_confirmed(["A" * 81])
+    except UnavailableError:
+        return False
+    return True
+
+
+def test_closing_does_not_wait_for_a_node_that_starts(tmp_path: Path) -> None:
+    folder = tmp_path / "node"
+    folder.mkdir()
+    access = Access(TangleSettings(weight=1, folder=folder))
+    failed: list[Exception] = []
+
+    def use() -> None:
+        try:
+            access.now_ms()
+        except UnavailableError as exc:
+            failed.append(exc)
+
+    with (folder / "starting").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # somebody else starts one, and does not come to an end
+        thread = threading.Thread(target=use)
+        thread.start()
+        until((folder / "users").exists)
+        access.close()
+        thread.join()
+    assert [str(each) for each in failed] == ["the development node was given up before it had started"]
 
 
 def test_the_check_of_nodes_that_answer(settings: TangleSettings) -> None:

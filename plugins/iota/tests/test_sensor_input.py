@@ -1,20 +1,26 @@
 """Inputs of sensors: CSV and JSON lines, read again from where they were left."""
 
 import io
+import itertools
 import os
 from pathlib import Path
 
 import pytest
-from learnae_iota.sensors.feeding import MAX_LINE_BYTES, FileSource, Format, LineInput, PipeSource, batches
+from learnae_iota.sensors.admission import SensorKey
+from learnae_iota.sensors.batching import batches
+from learnae_iota.sensors.feeding import MAX_LINE_BYTES, FileSource, Format, LineInput, PipeSource
+from learnae_iota.sensors.packets import write_packet
+from sensor_rig import SEALED
 
 from learnae.errors import DataError, StateError
 from learnae.interfaces.sensors import Reading
 
 
-def read(data: bytes, position: str = "", **more: object) -> tuple[list[Reading], str, list[str]]:
+def read(data: bytes, position: str = "", *, follow: bool = False) -> tuple[list[Reading], str, list[str]]:
     said: list[str] = []
-    source = LineInput(FileSource(io.BytesIO(data), follow=False), "the input", position=position, tell=said.append, **more)  # type: ignore[arg-type]
-    readings = [found[0] for found in source.readings() if found]
+    file = FileSource(io.BytesIO(data), follow=follow)
+    source = LineInput(file, "the input", position=position, tell=said.append)
+    readings = [found for found in itertools.takewhile(lambda found: found is not None, source.readings()) if found]
     return readings, source.position, said
 
 
@@ -83,6 +89,79 @@ def test_a_replaced_input_is_noticed() -> None:
         read(b"x\n", "nonsense")
 
 
+def test_a_long_line_that_is_half_written_can_be_read_again() -> None:
+    data = b"x\n1\n" + b"y" * (2 * MAX_LINE_BYTES + 7)
+    readings, position, said = read(data[:4] + data[4 : MAX_LINE_BYTES + 100], follow=True)
+    assert (readings, said) == ([{"x": 1}], [])
+    readings, _, said = read(data + b"\n2\n", position)
+    assert readings == [{"x": 2}]
+    assert len(said) == 1
+    assert f"the line that ends at byte {len(data) + 1} is no reading" in said[0]
+
+
+def test_a_pipe_that_begins_anew_may_take_its_time() -> None:
+    text = b"x\n1\n2\n3\n"
+    _, position, _ = read(text[:6])
+    reading, writing = os.pipe()
+    pieces = [b"x\n1", b"\n2\n", b"3\n"]
+
+    def wait() -> bool:
+        if pieces:
+            os.write(writing, pieces.pop(0))
+        else:
+            os.close(writing)
+        return True
+
+    source = LineInput(PipeSource(reading, moment_s=0.01), "stdin", position=position)
+    (batch,) = batches(source, size=50, now_s=lambda: 0.0, wait=wait, patience_s=1)
+    assert batch.readings == ({"x": 3},)
+    os.close(reading)
+
+
+def test_a_pipe_that_ends_too_early_is_another() -> None:
+    _, position, _ = read(b"x\n1\n2\n")
+    reading, writing = os.pipe()
+    found = LineInput(PipeSource(reading, moment_s=0.01), "stdin", position=position).readings()
+    os.write(writing, b"x\n1\n")
+    assert next(found) is None
+    os.close(writing)
+    with pytest.raises(DataError, match="it was cut or replaced"):
+        next(found)
+    os.close(reading)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(",".join(f"c{index}" for index in range(2000)) + ("\n" + "," * 1999) * 200, id="nothing"),
+        pytest.param("a,b\n" + "".join(f"{index},{chr(1) * 900}\n" for index in range(300)), id="control characters"),
+        pytest.param("a\n" + f"{chr(1) * 31_000}\n{chr(1) * 50_000}\n" * 3, id="short and long"),
+        pytest.param("".join(f'{{"{"ab"[index % 2]}": 1}}\n' for index in range(30_000)), id="columns in turns"),
+    ],
+)
+def test_no_packet_is_too_large_for_a_message(data: str) -> None:
+    source = LineInput(FileSource(io.BytesIO(data.encode()), follow=False), "it")
+    key, root = SensorKey(bytes(32)), "9" * 81
+    found = list(batches(source, size=10_000, now_s=lambda: 0.0, wait=lambda: False, patience_s=1))
+    assert [each for batch in found for each in batch.readings] == read(data.encode())[0]
+    assert len(found) > 1
+    for batch in found:
+        write_packet(batch.readings, index=0, first=0, end=False, root=root, next_root=root, key=key, session=SEALED)
+    for before, batch in itertools.pairwise(found):
+        assert read(data.encode(), before.input)[0][: len(batch.readings)] == list(batch.readings)
+
+
+def test_a_reading_that_no_packet_can_hold_is_left_out() -> None:
+    name, cell = "\x01" * 30_000, "\x02" * 40_000
+    data = f"{name},b\n{cell},1\n2,3\n".encode()
+    said: list[str] = []
+    source = LineInput(FileSource(io.BytesIO(data), follow=False), "it", tell=said.append)
+    (batch,) = batches(source, size=50, now_s=lambda: 0.0, wait=lambda: False, patience_s=1)
+    assert batch.readings == ({name: 2, "b": 3},)
+    assert len(said) == 1
+    assert "a packet would have 420" in said[0]
+
+
 def test_batches_are_full_or_waited_long_enough(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     path.write_bytes(b"x\n1\n2\n3\n")
@@ -110,10 +189,10 @@ def test_a_pipe_is_read_as_it_comes() -> None:
     source = LineInput(PipeSource(reading, moment_s=0.01), "stdin")
     found = source.readings()
     os.write(writing, b'{"x": 1}\n{"x"')
-    assert next(found) == ({"x": 1}, 9)
+    assert next(found) == {"x": 1}
     assert next(found) is None
     os.write(writing, b": 2}\n" + b'{"x": 3}')
-    assert next(found) == ({"x": 2}, 9)
+    assert next(found) == {"x": 2}
     os.close(writing)
-    assert [each[0] for each in found if each] == [{"x": 3}]
+    assert [each for each in found if each] == [{"x": 3}]
     os.close(reading)

@@ -39,7 +39,8 @@ def head(**more: object) -> Head:
 
 @pytest.mark.parametrize("session", [OPEN, SEALED], ids=["open", "sealed"])
 def test_heads_come_back_and_fit_into_one_transaction(session: SensorSession) -> None:
-    written = head(sensor="x" * 64, created_ms=2**53 - 1, index=2**53 - 1, readings=2**53 - 1, mode=Mode.RESTRICTED)
+    mode = Mode.RESTRICTED if session.sealed else Mode.PUBLIC
+    written = head(sensor="x" * 64, created_ms=2**53 - 1, index=2**53 - 1, readings=2**53 - 1, mode=mode)
     posting = write_head(written, KEY, session)
     assert len(posting.trytes) <= 2187
     assert posting.tag == "WEATHER9CACG".ljust(27, "9")
@@ -139,6 +140,21 @@ def test_keys_are_kept_in_a_file(tmp_path: Path) -> None:
     file.write_text("nonsense\n")
     with pytest.raises(ConfigError):
         Admission(file=file)
+
+
+def test_a_file_of_keys_that_is_half_written_does_not_unsettle_a_running_peer(tmp_path: Path) -> None:
+    file, said = tmp_path / "keys", list[str]()
+    file.write_text(f"{KEY.public}\n")
+    admission = Admission(file=file, tell=said.append)
+    file.write_text(f"{KEY.public}\n{OTHER.public[:20]}")
+    assert not admission.refresh()
+    assert not admission.refresh()
+    assert admission.admits(KEY.public, sealed=False)
+    assert ["the keys that were read before count until that is mended" in text for text in said] == [True]
+    file.write_text(f"{OTHER.public}\n")
+    assert admission.refresh()
+    assert admission.admits(OTHER.public, sealed=False)
+    assert not admission.admits(KEY.public, sealed=False)
 
 
 def test_signatures_are_of_this_use() -> None:

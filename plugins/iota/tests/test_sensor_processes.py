@@ -18,10 +18,11 @@ import pytest
 from learnae_iota.serving.settings import NodeSettings
 from learnae_iota.serving.threads import node_in_thread
 from serving_rig import until
-from tangle_rig import Hornet
+from tangle_rig import Hornet, free_ports
 
 PROGRAM = [sys.executable, "-c", "from learnae_iota.commands.sensor import sensor_app; sensor_app()()"]
 WEIGHT = 2
+UNSENT = "SELECT COUNT(*) FROM packets WHERE payload IS NOT NULL AND number NOT IN (SELECT number FROM tails)"
 
 
 @pytest.fixture
@@ -49,13 +50,13 @@ def running(*arguments: str) -> Iterator[subprocess.Popen[str]]:
             process.communicate()
 
 
-def signed(state: Path, which: str = "number IS NOT NULL") -> int:
-    """How many packets a sensor has signed, or signed and sent."""
+def signed(state: Path, query: str = "SELECT COALESCE(MAX(number) + 1, 0) FROM packets") -> int:
+    """How many packets a sensor has signed, or what else a query says."""
     if not (state / "sensor.sqlite").exists():
         return 0
     with closing(sqlite3.connect(state / "sensor.sqlite", timeout=10)) as database:
         try:
-            return int(database.execute(f"SELECT COUNT(*) FROM packets WHERE {which}").fetchone()[0])  # noqa: S608  # ours
+            return int(database.execute(query).fetchone()[0])
         except sqlite3.OperationalError:
             return 0
 
@@ -104,7 +105,7 @@ def test_a_followed_file_and_a_signal(tmp_path: Path, node: str) -> None:
         until(lambda: signed(state) >= 2)
         with (tmp_path / "rows.csv").open("a") as file:
             file.write("7,n7\n8,n8")
-        until(lambda: signed(state, "sent_ms IS NOT NULL") >= 3)
+        until(lambda: signed(state) >= 3 and not signed(state, UNSENT))
         process.send_signal(signal.SIGTERM)
         key, said = process.communicate(timeout=30)
         assert process.returncode == 0, said
@@ -132,6 +133,35 @@ def test_stdin_under_a_secret_and_a_copied_folder(tmp_path: Path, node: str) -> 
     assert sensor("list", "--session", "Weather 2026", "--node", node).stdout == ""
     listed = sensor("list", "--session", "Weather 2026", "--node", node, *sealed, "--json")
     assert json.loads(listed.stdout)["admitted"]
+
+
+@pytest.mark.slow
+def test_a_copied_folder_is_noticed_over_hornet(tmp_path: Path, hornet: Hornet) -> None:
+    command = streaming("-", tmp_path / "state", hornet.url, weight=hornet.weight)
+    assert sensor(*command, text='{"x": 1}\n').returncode == 0
+    shutil.copytree(tmp_path / "state", tmp_path / "copy")
+    assert sensor(*command, text='{"x": 2}\n').returncode == 0
+    copied = sensor(*streaming("-", tmp_path / "copy", hornet.url, weight=hornet.weight), text='{"x": 666}\n')
+    assert copied.returncode
+    assert "packet 1 or a later one is on the ledger, and 1 is the next one here" in " ".join(copied.stderr.split())
+    assert signed(tmp_path / "copy") == 1
+
+
+@pytest.mark.parametrize("command", ["list", "read", "stream"])
+def test_a_dead_node_is_one_line(command: str, tmp_path: Path) -> None:
+    told = {
+        "list": ["list", "--session", "weather"],
+        "read": ["read", "north", "--session", "weather"],
+        "stream": ["stream", "-", "--session", "weather", "--sensor", "north", "--state", str(tmp_path / "s"), "--give-up", "0"],
+    }
+    dead = f"http://127.0.0.1:{free_ports(1)[0]}"
+    whole = [sys.executable, "-m", "learnae", "sensor", *told[command], "--node", dead]
+    done = subprocess.run(whole, capture_output=True, text=True, timeout=120, input="", check=False)
+    assert done.returncode == 2, done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("learnae: ")
+    assert f"the node at {dead} does not answer" in last
+    assert "Traceback" not in done.stderr
 
 
 def test_a_key_is_admitted(tmp_path: Path) -> None:

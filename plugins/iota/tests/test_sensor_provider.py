@@ -8,7 +8,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from learnae_iota.sensors.opening import SENSOR_OPTIONS, open_sensors
+from learnae_iota.providers import learnae_sensor_sources
+from learnae_iota.sensors.opening import open_sensors
 from learnae_iota.serving.settings import NodeSettings
 from learnae_iota.serving.threads import node_in_thread
 from learnae_iota.tangle.tangle import open_tangle
@@ -23,7 +24,7 @@ KEY = "ab" * 32
 def context(folder: Path, *, sealed: bool = False, **options: object) -> Any:
     """What of a ``Context`` is looked at."""
     manifest = SimpleNamespace(name="Weather 2026", secret_check=secret_check(SECRET) if sealed else None)
-    defaults = {option.name: option.default for option in SENSOR_OPTIONS}
+    defaults = {option.name: option.default for option in learnae_sensor_sources()[0].options}
     said: list[str] = []
     given = {**defaults, "nodes": "http://127.0.0.1:9", **options}
     return SimpleNamespace(manifest=manifest, state=folder, options=given, tell=said.append, said=said)

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from learnae_iota.access import Access
+from learnae_iota.access import open_access
 from learnae_iota.bundles.bundles import Posting
 from learnae_iota.bundles.transactions import MESSAGE_TRYTES
 from learnae_iota.settings import TangleSettings
@@ -19,7 +19,7 @@ from learnae_iota.storage.chunks import (
 )
 from learnae_iota.storage.confirming import AGAIN_S, MAX_ATTACHMENTS, Confirming
 from learnae_iota.storage.storage import IotaStorage
-from learnae_iota.tangle.content import MAX_TRANSACTIONS, encode_content, place_of
+from learnae_iota.tangle.content import CONTENT_TRANSACTIONS, encode_content, place_of
 from learnae_iota.tangle.tangle import Tangle
 from ledger_rig import Clock, OverADevelopmentNode, OverHornet
 
@@ -37,7 +37,7 @@ class TestOverADevelopmentNode(OverADevelopmentNode, StorageExam):
     deadline_s = 240.0
 
     def connect(self, folder: Path) -> Open:
-        return lambda _: IotaStorage(Access(self.settings), max_file_bytes=MOST)
+        return lambda _: IotaStorage(open_access(self.settings), max_file_bytes=MOST)
 
 
 class TestOverHornet(OverHornet, TestOverADevelopmentNode):
@@ -53,7 +53,7 @@ def test_what_a_default_session_may_store_fits() -> None:
 def test_files_are_cut_and_listed(size: int) -> None:
     data = content(1, size)
     chunks = cut(data)
-    assert all(len(encode_content(chunk)) <= MAX_TRANSACTIONS * MESSAGE_TRYTES for chunk in chunks)
+    assert all(len(encode_content(chunk)) <= CONTENT_TRANSACTIONS * MESSAGE_TRYTES for chunk in chunks)
     found = read_locator(locator_of(data, chunks))
     assert found is not None
     assert (found.size, found.digest) == (size, digest_of(chunks[-1]))
@@ -76,7 +76,7 @@ def test_other_things_at_the_address_are_passed_over(settings: TangleSettings, t
     place = place_of("file", digest_of(data).hex())
 
     async def run() -> None:
-        storage = IotaStorage(Access(settings))
+        storage = IotaStorage(open_access(settings))
         locator = locator_of(data, cut(data))
         with pytest.raises(NotFoundError):
             await storage.get(locator, max_bytes=3000)
@@ -93,7 +93,7 @@ def test_other_things_at_the_address_are_passed_over(settings: TangleSettings, t
 
 def test_a_locator_that_lies_about_the_size(settings: TangleSettings) -> None:
     async def run() -> None:
-        storage = IotaStorage(Access(settings))
+        storage = IotaStorage(open_access(settings))
         data = content(1, 100)
         digest = digest_of(data).hex()
         await storage.put(data)
@@ -109,7 +109,7 @@ def test_a_locator_that_lies_about_the_size(settings: TangleSettings) -> None:
 
 def test_what_is_not_confirmed_is_attached_again(settings: TangleSettings) -> None:
     async def run() -> None:
-        clock, access = Clock(), Access(settings)
+        clock, access = Clock(), open_access(settings)
         confirming = Confirming(access, monotonic=clock.monotonic)
         sent = await access.send([Posting("A" * 81, "B")])
         confirming.begin(b"unconfirmed", sent)

@@ -5,7 +5,7 @@ import secrets
 from pathlib import Path
 
 import pytest
-from learnae_iota.access import Access
+from learnae_iota.access import open_access
 from learnae_iota.bundles.bundles import Posting
 from learnae_iota.settings import TangleSettings
 from learnae_iota.tangle.content import place_of
@@ -25,7 +25,7 @@ class TestOverADevelopmentNode(OverADevelopmentNode, TransportExam):
 
     def connect(self, folder: Path) -> Open:
         rendezvous = secrets.token_hex(32)
-        return lambda _: IotaTransport(Access(self.settings), rendezvous, poll_interval_s=0.02)
+        return lambda _: IotaTransport(open_access(self.settings), rendezvous, poll_interval_s=0.02)
 
 
 class TestOverHornet(OverHornet, TestOverADevelopmentNode):
@@ -37,7 +37,11 @@ def test_the_announcements_of_a_default_session_fit() -> None:
 
 
 def opened(settings: TangleSettings, clock: Clock) -> IotaTransport:
-    return IotaTransport(Access(settings), RENDEZVOUS, poll_interval_s=0.01, clock=clock.milliseconds, monotonic=clock.monotonic)
+    async def now_ms() -> int:
+        return clock.milliseconds()
+
+    tangle = open_access(settings)
+    return IotaTransport(tangle, RENDEZVOUS, poll_interval_s=0.01, now_ms=now_ms, monotonic=clock.monotonic)
 
 
 async def gather(transport: IotaTransport, count: int) -> list[bytes]:
@@ -98,9 +102,28 @@ def test_clocks_may_differ(settings: TangleSettings, behind_s: int) -> None:
         ahead, behind = Clock(), Clock()
         behind.now_s -= behind_s
         alice, bob = opened(settings, ahead), opened(settings, behind)
-        alice._ahead_ms = bob._ahead_ms = 0  # as if the node had no clock
         await alice.publish(slot(1), b"from elsewhen")
         assert await gather(bob, 1) == [b"from elsewhen"]
+        await alice.aclose()
+        await bob.aclose()
+
+    asyncio.run(run())
+
+
+def test_a_clock_that_is_put_right_is_followed(settings: TangleSettings) -> None:
+    """What was said at a wrong time is said again at the right one."""
+
+    async def run() -> None:
+        wrong, right = Clock(), Clock()
+        wrong.now_s += 12 * EPOCH_S
+        alice, bob = opened(settings, wrong), opened(settings, right)
+        await alice.publish(slot(1), b"from an hour ahead")
+        assert await silent(bob)
+        wrong.now_s = right.now_s
+        assert await silent(alice)
+        assert await gather(bob, 1) == [b"from an hour ahead"]
+        await bob.publish(slot(2), b"answer")
+        assert await gather(alice, 1) == [b"answer"]
         await alice.aclose()
         await bob.aclose()
 
@@ -116,7 +139,6 @@ def test_a_full_page_makes_the_next_one_begin(settings: TangleSettings, tangle: 
 
     async def run() -> None:
         alice, bob = opened(settings, clock), opened(settings, clock)
-        alice._ahead_ms = bob._ahead_ms = 0
         for number in range(5):
             await alice.publish(slot(number), b"said %d" % number)
         assert alice._pages.writable(int(clock.now_s) // EPOCH_S).number == 1
@@ -136,7 +158,6 @@ def test_what_strangers_write_is_passed_over(settings: TangleSettings, tangle: T
 
     async def run() -> None:
         alice, bob = opened(settings, clock), opened(settings, clock)
-        alice._ahead_ms = bob._ahead_ms = 0
         await alice.publish(slot(1), b"good")
         seen = [await bob.receive()]
         while b"good" not in seen:
@@ -150,7 +171,7 @@ def test_what_strangers_write_is_passed_over(settings: TangleSettings, tangle: T
 
 def test_a_tangle_that_does_not_answer_is_unavailable() -> None:
     async def run() -> None:
-        transport = IotaTransport(Access(TangleSettings(nodes=("http://127.0.0.1:9",), weight=1)), RENDEZVOUS)
+        transport = IotaTransport(open_access(TangleSettings(nodes=("http://127.0.0.1:9",), weight=1)), RENDEZVOUS)
         for _ in range(2):
             with pytest.raises(UnavailableError):
                 await transport.receive()

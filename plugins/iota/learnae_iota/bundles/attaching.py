@@ -3,7 +3,6 @@
 The hash of a transaction stands in the one before it: it goes from the last to the first, one after the other.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -11,6 +10,7 @@ from learnae.errors import DamagedError, UsageError
 from learnae_iota.bundles.bundles import Bundle, read_bundle
 from learnae_iota.bundles.transactions import LATEST_MS, NULL_HASH, Transaction, encode_transaction
 from learnae_iota.bundles.work import NONCE_TRYTES, find_nonce, transaction_hash, weight_of
+from learnae_iota.clock import milliseconds
 from learnae_iota.stopping import Stop
 from learnae_iota.trinary.kernel import Kernel, choose_kernel
 from learnae_iota.trinary.trytes import HASH_TRYTES, are_trytes
@@ -42,11 +42,6 @@ class Tips:
             if not are_trytes(name, HASH_TRYTES):
                 message = f"a tip is {HASH_TRYTES} trytes, the digit 9 and A to Z; this has {len(name)} characters"
                 raise UsageError(message)
-
-
-def milliseconds() -> int:
-    """Return the time in milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
 
 
 def attach_bundle(

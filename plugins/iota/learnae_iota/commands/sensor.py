@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+import typer.core
+
+from learnae.errors import OperatorError, WorldError
 
 if TYPE_CHECKING:
     from learnae_iota.sensors.following import Follower
@@ -19,6 +22,21 @@ Client = Annotated[str, typer.Option(help="How nodes are spoken to: plain or pyo
 KeysFile = Annotated[Path, typer.Option("--file", help="The file of admitted keys.")]
 
 
+class SensorCommands(typer.core.TyperGroup):
+    """The commands; a node that does not answer is for the operator to know, where nobody tries again."""
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401  # typer does not name these types
+        """Run a command.
+
+        Raises:
+            OperatorError: Something that its operator has to put right, or to wait for.
+        """
+        try:
+            return super().invoke(ctx)
+        except WorldError as exc:
+            raise OperatorError(str(exc)) from exc
+
+
 def add_commands(app: typer.Typer) -> None:
     """Add the commands."""
     app.add_typer(sensor_app(), name="sensor")
@@ -26,7 +44,7 @@ def add_commands(app: typer.Typer) -> None:
 
 def sensor_app() -> typer.Typer:
     """Make the group of commands."""
-    sensor = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    sensor = typer.Typer(cls=SensorCommands, no_args_is_help=True, rich_markup_mode=None)
     sensor.callback()(_sensor)
     for command in (stream, admit):
         sensor.command()(command)
@@ -184,7 +202,7 @@ def _follower(tangle: Tangle, session: str, secret_file: Path | None, keys: list
 def _tangle(urls: list[str], weight: int, client: str, *, work_on_nodes: bool = False) -> Tangle:
     from learnae_iota.tangle.tangle import open_tangle  # noqa: PLC0415  # a command imports when it runs
 
-    return open_tangle(urls, weight=weight, client=client, work_on_nodes=work_on_nodes)
+    return open_tangle(urls, weight=weight, client=client, work_on_nodes=work_on_nodes, tell=_say)
 
 
 def _say(text: str) -> None:

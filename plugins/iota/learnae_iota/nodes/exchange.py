@@ -102,7 +102,7 @@ class Exchange:
     def _ask(self, body: bytes, stop: Stop, deadline: float) -> bytes:
         while True:
             stop.check()
-            connection, used = self._take(deadline)
+            connection, used = self._take(stop, deadline)
             try:
                 with stop.holding(connection.socket), self._end.holding(connection.socket):
                     status, data, usable = connection.exchange(self._path, self._headers, body, deadline)
@@ -124,13 +124,14 @@ class Exchange:
             return data
         raise RefusedError(f"{self.name} refuses (HTTP status {status}): {_said(data[:MAX_ERROR_BYTES])}")
 
-    def _take(self, deadline: float) -> tuple[Connection, bool]:
+    def _take(self, stop: Stop, deadline: float) -> tuple[Connection, bool]:
         if self._end.asked:
             raise ConnectionError("closed")
         with self._lock:
             if self._idle:
                 return self._idle.pop(), True
-        return Connection(self._host, self._port, context=self._context, deadline=deadline), False
+        made = Connection(self._host, self._port, context=self._context, deadline=deadline, stops=(stop, self._end))
+        return made, False
 
     def _keep(self, connection: Connection) -> None:
         with self._lock:

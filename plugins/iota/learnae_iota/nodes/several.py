@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from learnae.errors import ConfigError, DamagedError, TooLargeError, UnavailableError
-from learnae_iota.bundles.attaching import milliseconds
+from learnae_iota.clock import milliseconds
 from learnae_iota.nodes.node import Node, NodeInfo
 from learnae_iota.stopping import Stop
 
@@ -49,6 +49,7 @@ class Nodes:
         nodes: At least one, the preferred first.
         clock: Milliseconds since 1970.
         monotonic: Seconds that only grow.
+        tell: Takes a sentence for the operator, in any thread.
 
     Raises:
         ConfigError: There is no node.
@@ -60,11 +61,12 @@ class Nodes:
         *,
         clock: Callable[[], int] = milliseconds,
         monotonic: Callable[[], float] = time.monotonic,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         if not nodes:
             raise ConfigError("no node is given; give the URL of one, such as http://127.0.0.1:14265")
         self._places = [_Place(node) for node in nodes]
-        self._clock, self._monotonic = clock, monotonic
+        self._clock, self._monotonic, self._tell = clock, monotonic, tell
         self._lock = threading.Lock()
         self._last = self._places[0]
         self._coordinator = ""
@@ -72,7 +74,8 @@ class Nodes:
     def first(self, work: Callable[[Node], _T], *, writes: bool = False, stop: Stop | None = None) -> _T:
         """Return what ``work`` returns with the first node with which it does.
 
-        A node that fails is passed over, and asked last for a while. Nodes that do not know the ledger as it is now come last,
+        A node that fails is passed over, and asked last for a while; so is one of another tangle than the first that answered,
+        and the operator hears of it. Nodes that do not know the ledger as it is now come last,
         or, where something is to be written, not at all.
 
         Args:
@@ -82,7 +85,6 @@ class Nodes:
 
         Raises:
             UnavailableError: It failed with all of them; the message says how.
-            ConfigError: They are of several tangles.
             StoppedError: It was stopped.
         """
         stop, troubles = stop or Stop(), []
@@ -108,6 +110,33 @@ class Nodes:
                 troubles.append(self._failed(place, exc, stop))
         raise UnavailableError("; ".join(dict.fromkeys(troubles)))
 
+    def each(self, work: Callable[[Node], _T], *, stop: Stop | None = None) -> list[_T]:
+        """Return what ``work`` returns with every node that says now that it knows the ledger as it is.
+
+        Others are passed over, and so are those that failed a short while ago.
+
+        Raises:
+            UnavailableError: There is none; the message says why.
+            StoppedError: It was stopped.
+        """
+        stop, troubles, results = stop or Stop(), [], list[_T]()
+        now = self._monotonic()
+        for place in self._places:
+            if place.rests_until > now:
+                troubles.append(f"{place.node.name} failed, and is asked again later")
+                continue
+            try:
+                look = self._looked(place, stop)
+                if look.trouble:
+                    troubles.append(look.trouble)
+                else:
+                    results.append(work(place.node))
+            except _PASSED_OVER as exc:
+                troubles.append(self._failed(place, exc, stop))
+        if not results:
+            raise UnavailableError("; ".join(dict.fromkeys(troubles)))
+        return results
+
     def look(self, stop: Stop | None = None) -> tuple[Look, ...]:
         """Look at every node now.
 
@@ -118,7 +147,7 @@ class Nodes:
         for place in self._places:
             try:
                 looks.append(self._looked(place, stop or Stop()))
-            except (*_PASSED_OVER, ConfigError) as exc:
+            except _PASSED_OVER as exc:
                 looks.append(Look(place.node.name, None, str(exc)))
         return tuple(looks)
 
@@ -152,9 +181,15 @@ class Nodes:
         if not info.synced:
             trouble = f"{place.node.name} is not synchronised: it has milestone {info.milestone} of {info.latest_milestone}"
         with self._lock:
-            if info.coordinator and self._coordinator not in {"", info.coordinator}:
-                raise ConfigError(f"{place.node.name} is of another tangle than the others: it follows another coordinator")
+            other = bool(info.coordinator) and self._coordinator not in {"", info.coordinator}
+            news, place.is_other = other and not place.is_other, other
             self._coordinator = self._coordinator or info.coordinator
+        if other:
+            text = f"{place.node.name} is of another tangle than the others: it follows another coordinator"
+            if news:
+                self._tell(f"{text}; it is passed over")
+            raise UnavailableError(text)
+        with self._lock:
             place.ahead_ms = ahead_ms if abs(ahead_ms) > CLOCK_TOLERANCE_MS else 0
             place.looked_at = self._monotonic()
             place.look = look = Look(place.node.name, info, trouble, place.ahead_ms)
@@ -171,3 +206,4 @@ class _Place:
     rests: int = 0
     rests_until: float = 0.0
     ahead_ms: int = 0
+    is_other: bool = False

@@ -1,7 +1,7 @@
 """Whose readings count: sensors' keys, and which of them a peer admits."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
@@ -68,19 +68,28 @@ class Admission:
         file: With more of them, one a line, what follows ``#`` is a remark; looked at again when it changes.
         holders: Whether who knows the session's secret is admitted, whatever its key.
         everybody: Whether all are, to have a look.
+        tell: Takes a sentence for the operator.
 
     Raises:
         ConfigError: Something that is given is no key.
     """
 
     def __init__(
-        self, keys: Iterable[str] = (), *, file: Path | None = None, holders: bool = False, everybody: bool = False
+        self,
+        keys: Iterable[str] = (),
+        *,
+        file: Path | None = None,
+        holders: bool = False,
+        everybody: bool = False,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._keys = frozenset(checked_key(key) for key in keys)
         self._file, self._holders, self._everybody = file, holders, everybody
+        self._tell = tell
         self._stamp: tuple[int, int] | None = None
         self._listed: frozenset[str] = frozenset()
-        self.refresh()
+        self._told = ""
+        self._read()
 
     @property
     def anybody(self) -> bool:
@@ -90,12 +99,23 @@ class Admission:
     def refresh(self) -> bool:
         """Look at the file again; return whether it lists other keys than before.
 
-        Raises:
-            ConfigError: It cannot be read, or holds something else than keys.
+        One that cannot be read, or holds something else than keys, may be half written: those of before count on, and the
+        operator hears of it once.
         """
-        if self._file is None:
-            return False
         before = self._listed
+        try:
+            self._read()
+        except ConfigError as exc:
+            if self._told != str(exc):
+                self._told = str(exc)
+                self._tell(f"{exc}; the keys that were read before count until that is mended")
+        else:
+            self._told = ""
+        return self._listed != before
+
+    def _read(self) -> None:
+        if self._file is None:
+            return
         try:
             found = self._file.stat()
             stamp = (found.st_mtime_ns, found.st_size)
@@ -105,7 +125,6 @@ class Admission:
             self._listed, self._stamp = frozenset(), None
         except OSError as exc:
             raise ConfigError(f"{self._file}: cannot be read: {exc.strerror}") from exc
-        return self._listed != before
 
     def admits(self, key: str, *, sealed: bool) -> bool:
         """Tell whether a sensor is listened to.

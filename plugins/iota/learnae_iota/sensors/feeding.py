@@ -6,7 +6,6 @@ import json
 import os
 import select
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import BinaryIO, NoReturn, Protocol
 
@@ -17,8 +16,6 @@ from learnae.interfaces.sensors import Cell, Reading
 from learnae_iota.sensors.packets import MAX_NUMBER, is_cell
 
 MAX_LINE_BYTES = 65_536
-MAX_PACKET_BYTES = 200_000
-"""Of lines in one packet: what is in them comes to fewer bytes than a message can hold."""
 
 _CHECKED_BYTES = 256
 
@@ -41,23 +38,13 @@ class InputPosition(msgspec.Struct, frozen=True):
     digest: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Readings for one packet.
-
-    Attributes:
-        readings: In their order.
-        input: The position after them, as ``InputPosition`` in JSON.
-        end: Whether the sensor is to say that nothing follows.
-    """
-
-    readings: tuple[Reading | None, ...]
-    input: str = ""
-    end: bool = False
-
-
 class LineSource(Protocol):
     """Gives pieces of lines."""
+
+    @property
+    def at_once(self) -> bool:
+        """Whether all that was written before is there at once: nothing now means that it is there no more."""
+        ...
 
     @property
     def ended(self) -> bool:
@@ -72,6 +59,8 @@ class LineSource(Protocol):
 class FileSource:
     """A file; with ``follow`` more may be written to it at any time."""
 
+    at_once = True
+
     def __init__(self, file: BinaryIO, *, follow: bool) -> None:
         self._file, self._follow, self.ended = file, follow, False
 
@@ -84,6 +73,8 @@ class FileSource:
 
 class PipeSource:
     """A pipe: it is waited for a moment, so that whoever asks stays master of its time."""
+
+    at_once = False
 
     def __init__(self, descriptor: int, *, moment_s: float = 0.2) -> None:
         self._descriptor, self._moment_s, self._buffer, self.ended = descriptor, moment_s, b"", False
@@ -127,7 +118,8 @@ class LineInput:
     ) -> None:
         self._source, self._name, self._style, self._tell = source, name, style, tell
         self._columns: list[str] | None = None
-        self._offset, self._recent, self._half, self._too_long = 0, b"", b"", False
+        self._offset, self._recent = 0, b""  # after the last whole line
+        self._ahead, self._half, self._too_long = (0, b""), b"", False  # and in the one after it, if that is too long
         try:
             self._target = msgspec.json.decode(position, type=InputPosition) if position else InputPosition()
         except msgspec.DecodeError as exc:
@@ -139,21 +131,25 @@ class LineInput:
         """Where it stands, after the last line that was taken."""
         return msgspec.json.encode(InputPosition(self._offset, _digest(self._recent))).decode()
 
-    def readings(self) -> Iterator[tuple[Reading, int] | None]:
-        """Go over the readings that are there, each with the bytes of its line; ``None``: nothing more for now.
+    def leave_out(self, why: str) -> None:
+        """Say that the line that was taken last is no reading."""
+        self._tell(f"{self._name}: the line that ends at byte {self._offset} is no reading and is left out: {why}"[:300])
+
+    def readings(self) -> Iterator[Reading | None]:
+        """Go over the readings that are there; ``None``: nothing more for now.
 
         Raises:
             DataError: It is not what it was, or its first line does not name columns.
         """
         for line in self._lines():
             if line is None:
-                if not self._resumed:
+                if not self._resumed and self._source.at_once:
                     raise self._replaced()
                 yield None
             elif not self._resumed:
                 self._resume(line)
             elif (reading := self._taken(line)) is not None:
-                yield reading, len(line)
+                yield reading
         if not self._resumed:
             raise self._replaced()
 
@@ -180,21 +176,22 @@ class LineInput:
             self._half += piece
             whole = piece.endswith(b"\n")
             if not whole and len(self._half) > MAX_LINE_BYTES:
-                self._pass(self._half)
+                self._ahead = self._passed(self._half)
                 self._half, self._too_long = b"", True
             if whole:
                 yield self._line()
 
     def _line(self) -> bytes:
-        line, self._half = self._half, b""
-        self._pass(line)
+        line = self._half
+        self._offset, self._recent = self._passed(line)
         if self._too_long:
-            self._too_long, line = False, b"\0"  # which is no reading
+            line = b"\0"  # which is no reading
+        self._half, self._too_long = b"", False
         return line
 
-    def _pass(self, data: bytes) -> None:
-        self._offset += len(data)
-        self._recent = (self._recent + data)[-_CHECKED_BYTES - 1 :]
+    def _passed(self, data: bytes) -> tuple[int, bytes]:
+        offset, recent = self._ahead if self._too_long else (self._offset, self._recent)
+        return offset + len(data), (recent + data)[-_CHECKED_BYTES - 1 :]
 
     def _begin(self, line: bytes) -> bool:
         """Take the first line that is not empty; return whether it is a head line."""
@@ -223,7 +220,7 @@ class LineInput:
             text = line.decode("utf-8-sig").strip("\r\n")
             return parse_json(text) if self._style is Format.JSONL else self._row(text)
         except (ValueError, RecursionError) as exc:
-            self._tell(f"{self._name}: the line that ends at byte {self._offset} is no reading and is left out: {exc}"[:300])
+            self.leave_out(str(exc))
             return None
 
     def _row(self, text: str) -> Reading:
@@ -240,35 +237,6 @@ class LineInput:
             f"{self._name}: what lay before byte {self._target.offset} is there no more: it was cut or replaced;"
             " stream another file with another --state"
         )
-
-
-def batches(
-    source: LineInput, *, size: int, now_s: Callable[[], float], wait: Callable[[], bool], patience_s: float
-) -> Iterator[Batch]:
-    """Divide readings into packets.
-
-    Args:
-        source: Gives them.
-        size: The most in one packet.
-        now_s: Seconds that only grow.
-        wait: Waits a moment for more; false to end.
-        patience_s: How long readings wait for a packet to be full.
-    """
-    waiting: list[Reading] = []
-    weight, since = 0, 0.0
-    for found in source.readings():
-        if found is not None:
-            since = since if waiting else now_s()
-            waiting.append(found[0])
-            weight += found[1]
-        full = len(waiting) == size or weight >= MAX_PACKET_BYTES
-        if full or (found is None and waiting and now_s() >= since + patience_s):
-            yield Batch(tuple(waiting), source.position)
-            waiting, weight = [], 0
-        elif found is None and not wait():
-            return
-    if waiting:
-        yield Batch(tuple(waiting), source.position)
 
 
 def _digest(recent: bytes) -> str:

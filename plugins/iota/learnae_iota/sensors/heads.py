@@ -1,15 +1,19 @@
 """Heads: small messages by which a session's sensors are found. All are tagged with the session's codename.
 
+The first of a stream and the last lie at one address, which is the session's; the others at one of each hour, since a node shows
+a thousand transactions of an address and no more.
+
 Bytes on the ledger: the length in four hexadecimal digits, then the envelope, sealed where the session has a secret.
 """
 
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
-from learnae.errors import BadContentError
-from learnae_iota.bundles.bundles import Posting
+from learnae.errors import BadContentError, LearnaeError
+from learnae_iota.bundles.bundles import Bundle, Posting
 from learnae_iota.mam.channel import Mode
 from learnae_iota.sensors.admission import SensorKey
 from learnae_iota.sensors.envelopes import (
@@ -68,17 +72,25 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     confirmed: Count = 0
 
 
-def write_head(head: Head, key: SensorKey, session: SensorSession) -> Posting:
-    """Sign a head, and seal it where the session has a secret."""
+def write_head(head: Head, key: SensorKey, session: SensorSession, epoch: int | None = None) -> Posting:
+    """Sign a head, and seal it where the session has a secret.
+
+    Args:
+        head: Is written.
+        key: The sensor's.
+        session: Whose.
+        epoch: Where it is to lie; ``None``: at the fixed address, where the first and the last one do.
+    """
     data = session.seal(write_envelope(head, key, _about(session)), "head")
-    return Posting(session.address, to_message(b"%04x" % len(data) + data), session.tag)
+    address = session.address if epoch is None else session.epoch_address(epoch)
+    return Posting(address, to_message(b"%04x" % len(data) + data), session.tag)
 
 
 def read_head(posting: Posting, session: SensorSession) -> Head:
     """Read what anybody may have written.
 
     Raises:
-        BadContentError: It is no head.
+        BadContentError: It is no head, or one of a mode that this session has not.
         ForgedError: The key that it names did not sign it, or it is not sealed with the session's secret.
     """
     data = from_message(posting.trytes.rstrip("9"), MAX_HEAD_BYTES)
@@ -91,14 +103,36 @@ def read_head(posting: Posting, session: SensorSession) -> Head:
         raise BadContentError(f"a head of {length} bytes")
     envelope = read_envelope(session.open(data, "head"))
     head = parse(envelope.body, Head)
+    if not is_possible(head, session):
+        raise BadContentError(f"a head of a {head.mode} stream, in a session without a secret")
     envelope.verify(head.key, _about(session))
     return head
 
 
+def is_possible(head: Head, session: SensorSession) -> bool:
+    """Tell whether a session can have such a stream: without a secret, all of them are public."""
+    return session.sealed or head.mode is Mode.PUBLIC
+
+
+def heads_of(bundles: Iterable[Bundle], session: SensorSession) -> Iterator[Head | None]:
+    """Go over the messages of bundles: a head each, or ``None`` for what is none."""
+    for posting in (posting for bundle in bundles for posting in bundle.postings):
+        try:
+            yield read_head(posting, session)
+        except LearnaeError:
+            yield None
+
+
+def heads_query(address: str, session: SensorSession) -> Query:
+    """Return the query for the heads at an address."""
+    return Query(addresses=(address,), tags=(session.tag,))
+
+
 def others_stream(tangle: Fetches, session: SensorSession, stop: Stop | None = None) -> bool:
-    """Tell whether there is something under the session's tag, but not where its heads lie: with another secret, or none."""
+    """Tell whether there is something under the session's tag that is none of its heads: with another secret, or none."""
     found = tangle.fetch(Query(tags=(session.tag,)), max_bundle=HEAD_TRANSACTIONS, stop=stop)
-    return any(posting.address != session.address for bundle in found.bundles for posting in bundle.postings)
+    strange = [bundle for bundle in found.bundles if any(posting.address != session.address for posting in bundle.postings)]
+    return None in heads_of(strange, session)
 
 
 def _about(session: SensorSession) -> str:

@@ -1,4 +1,4 @@
-"""What all sensor streams of a session share: the tag and the address of their heads, and the seal of their messages."""
+"""What all sensor streams of a session share: the tag and the addresses of their heads, and the seal of their messages."""
 
 import hashlib
 import os
@@ -22,6 +22,9 @@ PACKET_TRANSACTIONS = 380
 
 SEAL_BYTES = 48
 """By how much a sealed message is longer: a salt of 32 bytes and a tag of 16."""
+
+EPOCH_MS = 3_600_000
+"""For how long repeated heads lie at one address: a node shows a thousand, those of sixteen sensors that never pause."""
 
 _SALT_BYTES = 32
 _NONCE = bytes(12)  # every message has a key of its own, from its own salt
@@ -53,8 +56,21 @@ class SensorSession:
 
     @property
     def address(self) -> str:
-        """Where heads lie: 81 trytes; with a secret, nobody else knows it before the first head is there."""
+        """Where the first and the last head of each stream lie: 81 trytes; with a secret, nobody else knows it before them."""
         return self._trytes("heads")
+
+    def epoch_address(self, epoch: int) -> str:
+        """Return where the other heads of an epoch lie: 81 trytes; with a secret, nobody else knows it before them.
+
+        Args:
+            epoch: See ``epoch_of``.
+        """
+        return self._trytes(f"heads/{epoch}")
+
+    def addresses(self, now_ms: int) -> tuple[str, ...]:
+        """Return where heads of now may lie: the fixed address, those of this epoch and of its neighbours, for clocks differ."""
+        now = epoch_of(now_ms)
+        return (self.address, *(self.epoch_address(epoch) for epoch in (now, now - 1, now + 1)))
 
     def side_key(self, key: str) -> str:
         """Return the side key, 81 trytes, of a sensor's restricted channel.
@@ -99,6 +115,11 @@ class SensorSession:
         key = b"" if self.secret is None else _derive(self.secret, b"")
         digest = hashlib.shake_256(key + self._context(purpose)).digest(HASH_TRYTES)
         return "".join(ALPHABET[byte % len(ALPHABET)] for byte in digest)
+
+
+def epoch_of(time_ms: int) -> int:
+    """Return the number of the epoch that a time, in milliseconds since 1970, is in."""
+    return time_ms // EPOCH_MS
 
 
 def sensor_session(name: str, secret: bytes | None = None) -> SensorSession:

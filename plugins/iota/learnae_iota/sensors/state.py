@@ -10,96 +10,35 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
 from learnae.errors import ConfigError, StateError
 from learnae_iota.mam.channel import Channel, Mode, channel_root
 from learnae_iota.sensors.envelopes import is_sensor_name
+from learnae_iota.sensors.kept import KeptPacket, Stream, Terms
 from learnae_iota.trinary.trytes import ALPHABET, HASH_TRYTES
 
-_FORMAT = 1
+MAX_TAILS = 100
+"""Attachments of one packet that are remembered, the newest."""
+
+_FORMAT = 2
 _SCHEMA = """
 CREATE TABLE stream (
-    only INTEGER PRIMARY KEY CHECK (only = 0), sensor TEXT NOT NULL, codename TEXT NOT NULL, sealed INTEGER NOT NULL,
+    only INTEGER PRIMARY KEY CHECK (only = 0), sensor TEXT NOT NULL, codename TEXT NOT NULL, secret TEXT NOT NULL,
     mode TEXT NOT NULL, security INTEGER NOT NULL, created_ms INTEGER NOT NULL, seed TEXT NOT NULL, private BLOB NOT NULL,
     first_root TEXT NOT NULL
 ) STRICT;
 CREATE TABLE packets (
     number INTEGER PRIMARY KEY, root TEXT NOT NULL, next_root TEXT NOT NULL, address TEXT NOT NULL, payload TEXT,
-    readings INTEGER NOT NULL, until INTEGER NOT NULL, input TEXT NOT NULL, end INTEGER NOT NULL, sent_ms INTEGER
+    readings INTEGER NOT NULL, until INTEGER NOT NULL, input TEXT NOT NULL, end INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX unconfirmed ON packets (number) WHERE payload IS NOT NULL;
-CREATE TABLE tails (number INTEGER NOT NULL, tail TEXT NOT NULL, PRIMARY KEY (number, tail)) STRICT, WITHOUT ROWID;
+CREATE TABLE tails (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT, number INTEGER NOT NULL, tail TEXT NOT NULL, UNIQUE (number, tail)
+) STRICT;
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What a stream is begun with, and stays.
-
-    Attributes:
-        sensor: Its name.
-        codename: The session's.
-        sealed: Whether the session has a secret.
-        mode: Who can read the channel.
-        security: What its signatures are worth, 1 to 3.
-    """
-
-    sensor: str
-    codename: str
-    sealed: bool
-    mode: Mode
-    security: int
-
-
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """A sensor's stream.
-
-    Attributes:
-        terms: What it was begun with.
-        created_ms: When, in milliseconds since 1970.
-        seed: Of its channel, 81 trytes: a secret.
-        private: Its Ed25519 key, 32 bytes: a secret.
-        first_root: Of packet 0.
-    """
-
-    terms: Terms
-    created_ms: int
-    seed: str = field(repr=False)
-    private: bytes = field(repr=False)
-    first_root: str
-
-
-@dataclass(frozen=True, slots=True)
-class KeptPacket:
-    """A packet that was signed.
-
-    Attributes:
-        number: Its place in the stream.
-        root: Under which it lies.
-        next_root: Of the next one.
-        address: Where it belongs.
-        payload: What is sent, signed; empty once it was seen confirmed.
-        readings: How many are in it.
-        until: How many there are in the stream with it.
-        input: The position in the input after it.
-        end: Whether it says that nothing follows.
-        sent_ms: When it was last attached; ``None`` if it never was, as far as this folder knows.
-    """
-
-    number: int
-    root: str
-    next_root: str
-    address: str
-    payload: str = field(repr=False)
-    readings: int
-    until: int
-    input: str
-    end: bool
-    sent_ms: int | None = None
 
 
 class SensorState:
@@ -130,11 +69,7 @@ class SensorState:
         try:
             with _explained(folder):
                 stream = _stream(database) or _begin(database, terms, clock_ms())
-            if stream.terms != terms:
-                raise StateError(
-                    f"{folder}: is the state of another stream: {_told(stream.terms)}; this would be {_told(terms)}:"
-                    " choose another --state"
-                )
+            _check(folder, stream.terms, terms)
             return cls(folder, lock, database, stream)
         except BaseException:
             database.close()
@@ -146,12 +81,24 @@ class SensorState:
         rows = self._rows("ORDER BY number DESC LIMIT 1")
         return rows[0] if rows else None
 
-    def unconfirmed(self, most: int) -> list[KeptPacket]:
-        """Return the first packets that were not seen confirmed."""
-        return self._rows("WHERE payload IS NOT NULL ORDER BY number LIMIT ?", most)
+    def packet(self, number: int) -> KeptPacket:
+        """Return a packet that was not seen confirmed, or the last one.
+
+        Raises:
+            StateError: It is not here, or the state cannot be read.
+        """
+        for packet in self._rows("WHERE number = ?", number):
+            return packet
+        raise StateError(f"{self._folder}: packet {number} is not here any more")
+
+    def unconfirmed(self) -> dict[int, int]:
+        """Return how many trytes the packets have that were not seen confirmed, by number, in order."""
+        with _explained(self._folder):
+            query = "SELECT number, LENGTH(payload) FROM packets WHERE payload IS NOT NULL ORDER BY number"
+            return dict(self._database.execute(query).fetchall())
 
     def keep(self, packet: KeptPacket) -> None:
-        """Make a signed packet durable; it has to be the next one.
+        """Make a signed packet durable, and forget confirmed ones before it; it has to be the next one.
 
         Raises:
             StateError: It cannot be written.
@@ -161,25 +108,28 @@ class SensorState:
             if packet.number != count:
                 raise StateError(f"{self._folder}: packet {packet.number} is not the next one, which is {count}")
             columns = (packet.number, packet.root, packet.next_root, packet.address, packet.payload, packet.readings)
-            values = (*columns, packet.until, packet.input, packet.end, None)
-            database.execute("INSERT INTO packets VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+            values = (*columns, packet.until, packet.input, packet.end)
+            database.execute("INSERT INTO packets VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+            database.execute("DELETE FROM packets WHERE payload IS NULL AND number < ?", (packet.number,))
 
-    def note_sent(self, number: int, tail: str, now_ms: int) -> None:
-        """Remember an attachment."""
+    def note_sent(self, number: int, tail: str) -> None:
+        """Remember an attachment, and of too many the newest."""
         with _explained(self._folder), self._database as database:
-            database.execute("INSERT OR IGNORE INTO tails VALUES (?, ?)", (number, tail))
-            database.execute("UPDATE packets SET sent_ms = ? WHERE number = ?", (now_ms, number))
+            database.execute("INSERT OR IGNORE INTO tails (number, tail) VALUES (?, ?)", (number, tail))
+            old = "SELECT sequence FROM tails WHERE number = ? ORDER BY sequence DESC LIMIT -1 OFFSET ?"
+            database.execute(f"DELETE FROM tails WHERE sequence IN ({old})", (number, MAX_TAILS))  # noqa: S608  # ours
 
     def tails(self, number: int) -> list[str]:
-        """Return up to 100 attachments of a packet."""
+        """Return the attachments of a packet that are remembered, the newest first."""
         with _explained(self._folder):
-            found = self._database.execute("SELECT tail FROM tails WHERE number = ? LIMIT 100", (number,))
+            found = self._database.execute("SELECT tail FROM tails WHERE number = ? ORDER BY sequence DESC", (number,))
             return [tail for (tail,) in found]
 
     def note_confirmed(self, number: int) -> None:
-        """Forget the payload of a packet that a milestone confirmed; its number and root stay."""
+        """Forget a packet that a milestone confirmed; of the last one all stays but the payload."""
         with _explained(self._folder), self._database as database:
             database.execute("UPDATE packets SET payload = NULL WHERE number = ?", (number,))
+            database.execute("DELETE FROM packets WHERE number = ? AND number < (SELECT MAX(number) FROM packets)", (number,))
             database.execute("DELETE FROM tails WHERE number = ?", (number,))
 
     def close(self) -> None:
@@ -233,7 +183,10 @@ def _opened(path: Path) -> sqlite3.Connection:
         database.execute("PRAGMA synchronous = FULL")
         (version,) = database.execute("PRAGMA user_version").fetchone()
         if version not in {0, _FORMAT}:
-            raise StateError(f"{path}: was written by another version of this program (format {version})")
+            raise StateError(
+                f"{path}: was written by another version of this program (format {version}); end that stream with it, or begin"
+                " a new one with another --state"
+            )
         if version == 0:
             database.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_FORMAT}; COMMIT;")
     except BaseException:
@@ -246,9 +199,9 @@ def _stream(database: sqlite3.Connection) -> Stream | None:
     row = database.execute("SELECT * FROM stream").fetchone()
     if row is None:
         return None
-    _, sensor, codename, sealed, mode, security, created_ms, seed, private, first_root = row
+    _, sensor, codename, secret, mode, security, created_ms, seed, private, first_root = row
     try:
-        terms = Terms(sensor, codename, bool(sealed), Mode(mode), security)
+        terms = Terms(sensor, codename, secret, Mode(mode), security)
     except ValueError as exc:
         raise StateError(f"a sensor's state with the unknown mode {mode!r}") from exc
     return Stream(terms, created_ms, seed, private, first_root)
@@ -260,15 +213,24 @@ def _begin(database: sqlite3.Connection, terms: Terms, now_ms: int) -> Stream:
     seed = "".join(secrets.choice(ALPHABET) for _ in range(HASH_TRYTES))
     first_root = channel_root(Channel(seed, security=terms.security))  # which depends on neither mode nor side key
     stream = Stream(terms, now_ms, seed, secrets.token_bytes(32), first_root)
-    told = (terms.sensor, terms.codename, terms.sealed, terms.mode.value, terms.security)
+    told = (terms.sensor, terms.codename, terms.secret, terms.mode.value, terms.security)
     with database:
         values = (*told, now_ms, seed, stream.private, first_root)
         database.execute("INSERT INTO stream VALUES (0, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
     return stream
 
 
+def _check(folder: Path, begun: Terms, terms: Terms) -> None:
+    if replace(begun, secret=terms.secret) == terms and begun.secret and terms.secret and begun.secret != terms.secret:
+        raise StateError(f"{folder}: this stream was begun with another secret of the session; give that one with --secret-file")
+    if begun != terms:
+        raise StateError(
+            f"{folder}: is the state of another stream: {_told(begun)}; this would be {_told(terms)}: choose another --state"
+        )
+
+
 def _told(terms: Terms) -> str:
-    sealed = "sealed" if terms.sealed else "open"
+    sealed = "sealed" if terms.secret else "open"
     return f"sensor {terms.sensor} of {terms.codename}, {sealed}, {terms.mode}, security {terms.security}"
 
 

@@ -12,12 +12,16 @@ from types import FrameType
 
 from learnae import read_secret
 from learnae.errors import ConfigError, DataError
-from learnae_iota.bundles.attaching import milliseconds
+from learnae_iota.clock import milliseconds
 from learnae_iota.mam.channel import Mode
-from learnae_iota.sensors.feeding import Batch, FileSource, Format, LineInput, PipeSource, batches
-from learnae_iota.sensors.sending import Feeder, Pacing, SensorTangle
+from learnae_iota.sensors.batching import Batch, batches
+from learnae_iota.sensors.feeding import FileSource, Format, LineInput, PipeSource
+from learnae_iota.sensors.kept import Terms
+from learnae_iota.sensors.looking import SensorTangle
+from learnae_iota.sensors.pacing import Pacing
+from learnae_iota.sensors.sending import Feeder
 from learnae_iota.sensors.sessions import sensor_session
-from learnae_iota.sensors.state import SensorState, Terms
+from learnae_iota.sensors.state import SensorState
 from learnae_iota.stopping import Stop, StoppedError
 
 STDIN = "-"
@@ -89,13 +93,9 @@ def stream_readings(
         UnavailableError: No node answered for longer than the settings allow.
     """
     session = sensor_session(settings.session, read_secret(settings.secret_file) if settings.secret_file else None)
-    terms = Terms(settings.sensor, session.codename, session.sealed, _mode(settings), settings.security)
-    stop, woken = Stop(), threading.Event()
-
-    def wait(seconds: float) -> None:
-        woken.wait(seconds)
-
-    pacing = Pacing(head_every=settings.head_every, give_up_s=settings.give_up_s, wait=wait)
+    terms = Terms.of(session, settings.sensor, _mode(settings), settings.security)
+    stop = Stop()
+    pacing = Pacing(head_every=settings.head_every, give_up_s=settings.give_up_s, wait=stop.wait)
     with ExitStack() as opened:
         state = opened.enter_context(SensorState.open(settings.state, terms, milliseconds))
         feeder = Feeder(state, session, tangle, stop=stop, pacing=pacing, tell=say)
@@ -103,11 +103,11 @@ def stream_readings(
         last = state.last()
         position = last.input if last and (settings.source != STDIN or settings.replay) else ""
         source = opened.enter_context(_input(settings, position, say))
-        opened.enter_context(_signals(stop, woken))
+        opened.enter_context(_signals(stop))
         progress = Progress(say)
         try:
             feeder.begin()
-            _stream(settings, feeder, source, progress, woken)
+            _stream(settings, feeder, source, progress, stop)
             stop.check()
             if settings.end and not (last and last.end):
                 feeder.send(Batch((), source.position, end=True))
@@ -118,17 +118,17 @@ def stream_readings(
             progress.tell(feeder.unconfirmed)
 
 
-def _stream(settings: StreamSettings, feeder: Feeder, source: LineInput, progress: Progress, woken: threading.Event) -> None:
+def _stream(settings: StreamSettings, feeder: Feeder, source: LineInput, progress: Progress, stop: Stop) -> None:
     def wait() -> bool:
         feeder.settle()
-        return not woken.wait(0.0 if settings.source == STDIN else _LOOK_S)  # a pipe waits by itself
+        return not stop.wait(0.0 if settings.source == STDIN else _LOOK_S)  # a pipe waits by itself
 
     found = batches(source, size=settings.size, now_s=time.monotonic, wait=wait, patience_s=settings.fill_s)
     for batch in found:
         began = time.monotonic()
         packet = feeder.send(batch)
         progress.add(packet.readings, len(packet.payload) // 2, feeder.unconfirmed)
-        if woken.wait(max(0.0, began + settings.interval_s - time.monotonic())):
+        if stop.wait(began + settings.interval_s - time.monotonic()):
             return
 
 
@@ -162,10 +162,9 @@ def _input(settings: StreamSettings, position: str, say: Callable[[str], None]) 
 
 
 @contextmanager
-def _signals(stop: Stop, woken: threading.Event) -> Iterator[None]:
+def _signals(stop: Stop) -> Iterator[None]:
     def end(_number: int, _frame: FrameType | None) -> None:
         stop.ask()
-        woken.set()
 
     if threading.current_thread() is not threading.main_thread():
         yield

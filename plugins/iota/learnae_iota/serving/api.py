@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from learnae_iota.bundles.attaching import milliseconds
+from learnae_iota.clock import milliseconds
 from learnae_iota.serving.checks import check_transaction
 from learnae_iota.serving.declining import FORBIDDEN, UNAVAILABLE, DeclinedError
 from learnae_iota.serving.labour import Labour

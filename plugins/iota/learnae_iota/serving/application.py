@@ -1,6 +1,7 @@
 """The node as an ASGI application: one route, and what HTTP asks for around it."""
 
 import asyncio
+import contextlib
 import ipaddress
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
@@ -15,7 +16,13 @@ from learnae_iota.serving.rates import Rates
 from learnae_iota.serving.settings import NodeSettings
 
 MAX_AT_ONCE = 32
-"""How many requests are held in memory; others wait their turn, unread."""
+"""How many requests are worked at; others wait their turn."""
+
+SMALL_BYTES = 65_536
+"""So long a request may be to be read at once; all those that the node holds connections for have room in memory."""
+
+MAX_LARGE = 16
+"""How many longer requests are held in memory; others wait their turn, unread: slow ones keep nobody else waiting."""
 
 BODY_TIMEOUT_S = 10.0
 
@@ -62,6 +69,7 @@ class Application:
         self._settings = settings
         self._rates = Rates(settings.max_requests_per_s, clock)
         self._places = asyncio.Semaphore(MAX_AT_ONCE)
+        self._large = asyncio.Semaphore(MAX_LARGE)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one."""
@@ -96,14 +104,15 @@ class Application:
                 raise DeclinedError("not found", NOT_FOUND)
 
     async def _post(self, headers: dict[bytes, bytes], address: str, receive: Receive) -> _Response:
-        async with self._places:
+        async with contextlib.nullcontext() if _is_small(headers) else self._large:
             try:
                 async with asyncio.timeout(BODY_TIMEOUT_S):
                     body = await _body(headers, receive, self._settings.max_body_bytes)
             except TimeoutError as exc:
                 message = f"the request did not come within {BODY_TIMEOUT_S:g} s"
                 raise DeclinedError(message, TIMEOUT) from exc
-            status, answer = await self._answer(body, receive, near=_is_near(address))
+            async with self._places:
+                status, answer = await self._answer(body, receive, near=_is_near(address))
         return _Response(status, answer, (_JSON,))
 
     async def _answer(self, body: bytes, receive: Receive, *, near: bool) -> tuple[int, bytes]:
@@ -123,6 +132,11 @@ async def _end(tasks: Iterable[asyncio.Future[Any]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _is_small(headers: dict[bytes, bytes]) -> bool:
+    declared = headers.get(b"content-length", b"")
+    return declared.isdigit() and len(declared) <= _LENGTH_DIGITS and int(declared) <= SMALL_BYTES
 
 
 async def _body(headers: dict[bytes, bytes], receive: Receive, max_bytes: int) -> bytes:

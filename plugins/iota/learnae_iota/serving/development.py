@@ -14,7 +14,7 @@ from typing import Self
 import uvicorn
 
 from learnae.errors import ConfigError
-from learnae_iota.bundles.attaching import milliseconds
+from learnae_iota.clock import milliseconds
 from learnae_iota.serving.api import Api
 from learnae_iota.serving.application import Application
 from learnae_iota.serving.ledger import Ledger

@@ -67,25 +67,26 @@ class EmbeddedNode:
         self._folder = folder
         self._settings = settings or NodeSettings(cors=False, max_requests_per_s=0)
         self._turn = threading.Lock()
+        self._closing = threading.Event()
         self._users: int | None = None
 
     def url(self, timeout_s: float = START_TIMEOUT_S) -> str:
         """Return where the node is; it stays at least until ``close``, unless somebody kills it: then ask again.
 
-        Blocks, at worst as long as it may.
+        Blocks, at worst as long as it may, or until another thread calls ``close``.
 
         Raises:
             ConfigError: A node runs there whose weight magnitude is another one.
             ProviderError: The folder cannot be used, or the node cannot start.
-            UnavailableError: It did not start in time.
+            UnavailableError: It did not start in time, or before ``close``.
         """
         deadline = time.monotonic() + timeout_s
         with self._turn:
             try:
                 self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 if self._users is None:
-                    self._users = _lock(self._folder / USERS, fcntl.LOCK_SH, deadline)
-                starting = _lock(self._folder / STARTING, fcntl.LOCK_EX, deadline)
+                    self._users = self._lock(USERS, fcntl.LOCK_SH, deadline)
+                starting = self._lock(STARTING, fcntl.LOCK_EX, deadline)
             except OSError as exc:
                 message = f"{self._folder}: cannot be used for a node: {exc.strerror or exc}"
                 raise ProviderError(message) from exc
@@ -103,7 +104,9 @@ class EmbeddedNode:
 
     def close(self) -> None:
         """Use it no longer: it ends when nobody does. Idempotent."""
+        self._closing.set()
         with self._turn:
+            self._closing.clear()
             if self._users is not None:
                 os.close(self._users)
                 self._users = None
@@ -119,7 +122,7 @@ class EmbeddedNode:
             found = running_node(self._folder) or self._start(deadline)
             if found.url:
                 return found
-            time.sleep(_POLL_S)
+            self._pause()
 
     def _start(self, deadline: float) -> Whereabouts:
         """Start a node that is nobody's child: neither Ctrl-C nor the end of this process is its business."""
@@ -138,7 +141,7 @@ class EmbeddedNode:
                     start_new_session=True,
                 ) as first,
             ):
-                said = _line(first.stdout, deadline)
+                said = self._line(first.stdout, deadline)
         except OSError as exc:
             message = f"{self._folder}: no node can be started: {exc.strerror or exc}"
             raise ProviderError(message) from exc
@@ -150,6 +153,42 @@ class EmbeddedNode:
         if found.error:
             raise ProviderError(f"the node cannot start: {found.error}")
         return found
+
+    def _lock(self, name: str, how: int, deadline: float) -> int:
+        path = self._folder / name
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            while True:
+                try:
+                    fcntl.flock(file, how | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    if time.monotonic() >= deadline:
+                        message = f"{path}: held by another process for too long"
+                        raise UnavailableError(message) from None
+                    self._pause()
+                else:
+                    return file
+        except BaseException:
+            os.close(file)
+            raise
+
+    def _line(self, stream: IO[bytes] | None, deadline: float) -> bytes:
+        """Read what the node says when it is there, or nothing if it does not in time."""
+        said = b""
+        while stream is not None and not said.endswith(b"\n") and len(said) < _MAX_BYTES and time.monotonic() < deadline:
+            ready, _, _ = select.select([stream], [], [], _POLL_S)
+            if not ready:
+                self._pause()
+                continue
+            part = os.read(stream.fileno(), _MAX_BYTES)
+            if not part:
+                break
+            said += part
+        return said
+
+    def _pause(self) -> None:
+        if self._closing.wait(_POLL_S):
+            raise UnavailableError("the development node was given up before it had started")
 
 
 def running_node(folder: Path) -> Whereabouts | None:
@@ -170,33 +209,3 @@ def running_node(folder: Path) -> Whereabouts | None:
     finally:
         os.close(file)
     return None
-
-
-def _lock(path: Path, how: int, deadline: float) -> int:
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        while True:
-            try:
-                fcntl.flock(file, how | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    message = f"{path}: held by another process for too long"
-                    raise UnavailableError(message) from None
-                time.sleep(_POLL_S)
-            else:
-                return file
-    except BaseException:
-        os.close(file)
-        raise
-
-
-def _line(stream: IO[bytes] | None, deadline: float) -> bytes:
-    """Read what the node says when it is there, or nothing if it does not in time."""
-    said = b""
-    while stream is not None and not said.endswith(b"\n") and len(said) < _MAX_BYTES:
-        ready, _, _ = select.select([stream], [], [], max(0.0, deadline - time.monotonic()))
-        part = os.read(stream.fileno(), _MAX_BYTES) if ready else b""
-        if not part:
-            break
-        said += part
-    return said

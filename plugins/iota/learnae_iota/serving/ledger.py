@@ -19,7 +19,7 @@ from learnae_iota.serving.schema import open_database
 from learnae_iota.trinary.kernel import Kernel, choose_kernel
 
 MAX_WAITING = 10_000
-"""How many bundles may wait for transactions that nobody sent."""
+"""How many bundles may wait for transactions that nobody sent; those that waited longest are given up for others."""
 
 LOOKED_AT = 2_000
 """How many transactions are looked at to judge bundles in one go, so that others get their turn."""
@@ -108,9 +108,7 @@ class Ledger:
                     execute(f"UPDATE waiting SET needs = NULL WHERE needs IN ({theirs})", (before,))  # noqa: S608  # written above
                 execute("INSERT INTO waiting SELECT number, NULL FROM transactions WHERE number > ? AND place = 0", (before,))
                 self._judge(refuse_after=before)
-                if self._number("count(*) FROM waiting") > max(MAX_WAITING, waiting_before):
-                    message = f"{MAX_WAITING:,} bundles wait for transactions that nobody sent; no more of these are taken"
-                    raise DeclinedError(message, UNAVAILABLE)
+                self._give_up()
             return new
 
     def judge(self) -> bool:
@@ -155,6 +153,16 @@ class Ledger:
                     raise DeclinedError(f"invalid bundle: {why}")
                 case Ready():
                     self._confirm_next(tail, name, judgement)
+            execute("DELETE FROM waiting WHERE tail = ?", (tail,))
+            execute("UPDATE waiting SET needs = NULL WHERE needs = ?", (name,))
+
+    def _give_up(self) -> None:
+        """Wait no longer for what the tails that came first need, where too many wait: attached again, they are others."""
+        execute = self._connection.execute
+        surplus = self._number("count(*) FROM waiting") - MAX_WAITING
+        for tail, name in execute(
+            "SELECT tail, hash FROM waiting JOIN transactions ON number = tail ORDER BY tail LIMIT ?", (max(surplus, 0),)
+        ).fetchall():
             execute("DELETE FROM waiting WHERE tail = ?", (tail,))
             execute("UPDATE waiting SET needs = NULL WHERE needs = ?", (name,))
 

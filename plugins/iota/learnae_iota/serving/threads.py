@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from learnae_iota.bundles.attaching import milliseconds
+from learnae_iota.clock import milliseconds
 from learnae_iota.serving.development import DevelopmentNode
 from learnae_iota.serving.settings import NodeSettings
 from learnae_iota.trinary.kernel import Kernel

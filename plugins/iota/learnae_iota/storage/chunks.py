@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from learnae.values.ids import Locator
-from learnae_iota.tangle.content import MAX_TRANSACTIONS, most_bytes
+from learnae_iota.tangle.content import CONTENT_TRANSACTIONS, most_bytes
 
 SCHEME = "iota"
-CHUNK_BYTES = most_bytes(MAX_TRANSACTIONS)
+CHUNK_BYTES = most_bytes(CONTENT_TRANSACTIONS)
 DIGEST_BYTES = 32
 MAX_CHUNKS = CHUNK_BYTES // DIGEST_BYTES
 MAX_FILE_BYTES = MAX_CHUNKS * CHUNK_BYTES

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from learnae.errors import WorldError
-from learnae_iota.access import Access
 from learnae_iota.bundles.bundles import Bundle
+from learnae_iota.tangle.concurrent import AsyncTangle
 
 LOOK_S = 10.0
 AGAIN_S = 150.0
@@ -31,12 +31,12 @@ class Confirming:
     """Attaches bundles again until they are confirmed.
 
     Args:
-        access: To the tangle.
+        tangle: Where they lie.
         monotonic: Seconds that only grow.
     """
 
-    def __init__(self, access: Access, *, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._access, self._monotonic = access, monotonic
+    def __init__(self, tangle: AsyncTangle, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._tangle, self._monotonic = tangle, monotonic
         self._waiting: OrderedDict[bytes, _Waiting] = OrderedDict()
         self._task: asyncio.Task[None] | None = None
 
@@ -59,10 +59,10 @@ class Confirming:
         """Look once at all that wait; what fails is looked at next time."""
         for name, waiting in list(self._waiting.items()):
             with contextlib.suppress(WorldError):
-                if await self._access.is_confirmed(waiting.tails) or len(waiting.tails) >= MAX_ATTACHMENTS:
+                if await self._tangle.is_confirmed(waiting.tails) or len(waiting.tails) >= MAX_ATTACHMENTS:
                     self.end(name)
                 elif self._monotonic() - waiting.attached_at_s >= AGAIN_S:
-                    waiting.tails.append((await self._access.attach(waiting.bundle)).tail)
+                    waiting.tails.append((await self._tangle.attach(waiting.bundle)).tail)
                     waiting.attached_at_s = self._monotonic()
 
     async def aclose(self) -> None:

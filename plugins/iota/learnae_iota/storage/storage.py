@@ -6,7 +6,6 @@ from typing import Any, TypeVar
 
 from learnae.errors import DamagedError, NotFoundError, TooLargeError, UsageError
 from learnae.values.ids import Locator
-from learnae_iota.access import Access
 from learnae_iota.bundles.bundles import Bundle, Posting
 from learnae_iota.storage.chunks import (
     CHUNK_BYTES,
@@ -19,11 +18,12 @@ from learnae_iota.storage.chunks import (
     read_locator,
 )
 from learnae_iota.storage.confirming import Confirming
-from learnae_iota.tangle.content import MAX_TRANSACTIONS, decode_content, encode_content, place_of
+from learnae_iota.tangle.concurrent import AsyncTangle
+from learnae_iota.tangle.content import CONTENT_TRANSACTIONS, decode_content, encode_content, place_of
 from learnae_iota.tangle.fetching import Query
 
 _AT_ONCE = 4
-_MOST_FETCHED = 40 * MAX_TRANSACTIONS
+_MOST_FETCHED = 40 * CONTENT_TRANSACTIONS
 _ROUNDS = 4
 _MOST_REMEMBERED = 4096
 _T = TypeVar("_T")
@@ -35,16 +35,16 @@ class IotaStorage:
     Nobody can take anything back from a ledger: ``release`` ends only that this peer sees to it that the file is confirmed.
 
     Args:
-        access: To the tangle; closed with this.
+        tangle: Where they lie; closed with this.
         max_file_bytes: The largest file.
     """
 
     scheme = SCHEME
 
-    def __init__(self, access: Access, *, max_file_bytes: int = MAX_FILE_BYTES) -> None:
+    def __init__(self, tangle: AsyncTangle, *, max_file_bytes: int = MAX_FILE_BYTES) -> None:
         self.max_file_bytes = min(max_file_bytes, MAX_FILE_BYTES)
-        self._access = access
-        self._confirming = Confirming(access)
+        self._tangle = tangle
+        self._confirming = Confirming(tangle)
         self._chunks: dict[Locator, tuple[bytes, ...]] = {}
         self._room: asyncio.Semaphore = asyncio.Semaphore(_AT_ONCE)
 
@@ -87,13 +87,13 @@ class IotaStorage:
     async def aclose(self) -> None:
         """End what is under way: see ``Storage.aclose``."""
         await self._confirming.aclose()
-        await self._access.aclose()
+        await self._tangle.aclose()
 
     async def _write(self, chunk: bytes) -> None:
         digest = digest_of(chunk)
         async with self._room:
             place = place_of("file", digest.hex())
-            bundle = await self._access.send([Posting(place.address, await asyncio.to_thread(encode_content, chunk), place.tag)])
+            bundle = await self._tangle.send([Posting(place.address, await asyncio.to_thread(encode_content, chunk), place.tag)])
         self._confirming.begin(digest, bundle)
 
     async def _read(self, digest: bytes) -> bytes:
@@ -106,8 +106,8 @@ class IotaStorage:
         query, known, strangers = Query(addresses=(place_of("file", digest.hex()).address,)), set[str](), False
         for _ in range(_ROUNDS):
             async with self._room:
-                fetched = await self._access.fetch(
-                    query, known=known, max_transactions=_MOST_FETCHED, max_bundle=MAX_TRANSACTIONS
+                fetched = await self._tangle.fetch(
+                    query, known=known, max_transactions=_MOST_FETCHED, max_bundle=CONTENT_TRANSACTIONS
                 )
                 chunk = await asyncio.to_thread(_chosen, fetched.bundles, digest)
             if chunk is not None:

@@ -12,7 +12,7 @@ from learnae_iota.bundles.transactions import MESSAGE_TRYTES, TAG_TRYTES
 from learnae_iota.trinary.numbers import largest, write_number
 from learnae_iota.trinary.trytes import HASH_TRYTES, decode_bytes, encode_bytes
 
-MAX_TRANSACTIONS = 32
+CONTENT_TRANSACTIONS = 32
 """Of a message that carries bytes."""
 
 LENGTH_BYTES = 4

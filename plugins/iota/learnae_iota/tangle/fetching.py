@@ -3,29 +3,35 @@
 Anybody may write anything to any address and under any tag. What is no bundle is passed over, and all that is fetched is bounded.
 """
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol
 
 from learnae.errors import DamagedError, UsageError
 from learnae_iota.bundles.bundles import MAX_TRANSACTIONS, Bundle, check_bundle
-from learnae_iota.bundles.transactions import TAG_TRYTES, Transaction
+from learnae_iota.bundles.transactions import TAG_TRYTES
 from learnae_iota.lanes import Lanes
-from learnae_iota.nodes.node import Node
+from learnae_iota.nodes.node import Found, Node
 from learnae_iota.stopping import Stop
+from learnae_iota.tangle.basket import Basket, Torn
 from learnae_iota.trinary.kernel import Kernel
 from learnae_iota.trinary.trytes import HASH_TRYTES, are_trytes
-
-AT_ONCE = 50
-"""Transactions in one call: 134,000 bytes."""
 
 _ATTACHMENTS = 4
 """Of such a bundle, whose transactions are fetched at once; anybody can attach it again."""
 
 _MAX_RESCUES = 1_000
-"""Bundles that are asked for by name where an answer was full: as many as it can name."""
+"""Torn bundles that are asked for by their hash in one look: as many as a full answer can name."""
+
+_RESCUES_AGAIN = 16
+"""The same, of new and of earlier ones, where the caller looks again and again and keeps those that did not get their turn."""
+
+_LOOKS = 30
+"""How often one is asked for that can only be waited for: nothing else of it would go unseen."""
+
+_SHORT = 4
+"""Transactions up to which a bundle is followed from one to the next; longer ones are asked for by their hash first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,9 @@ class Query:
         addresses: 81 trytes each.
         tags: Up to 27 trytes each.
         bundles: Hashes of bundles, 81 trytes each.
+        torn: ``Fetched.torn`` of the look before, empty at first, where one looks again and again: they are asked for by their
+            hashes, in turns; ``None`` where this is the only look.
+        everywhere: Ask every node that knows the ledger as it is now, instead of the first that answers.
 
     Raises:
         UsageError: There is none, or one of them is not as it has to be.
@@ -44,6 +53,8 @@ class Query:
     addresses: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     bundles: tuple[str, ...] = ()
+    torn: tuple[Torn, ...] | None = None
+    everywhere: bool = False
 
     def __post_init__(self) -> None:
         if not self.addresses + self.tags + self.bundles:
@@ -62,14 +73,17 @@ class Fetched:
 
     Attributes:
         bundles: Each once, however often it is attached; sorted by hash, which says nothing about time.
-        seen: Hashes of transactions that need not be fetched again: give them as ``known`` next time.
+        seen: Hashes of transactions that need not be fetched again: give them as ``known`` next time. Where ``torn`` is not given
+            back, those of a bundle whose first transaction is there are not among them as long as it lacks something.
         cut: There may be more: the node's answer was full, or ``max_transactions`` were fetched. A full answer stays full; what
             is missing may be found by another address or tag.
+        torn: Bundles that are not there as a whole: those first whose turn comes next.
     """
 
     bundles: tuple[Bundle, ...]
     seen: frozenset[str] = field(repr=False)
     cut: bool
+    torn: tuple[Torn, ...] = ()
 
 
 class Fetches(Protocol):
@@ -79,6 +93,10 @@ class Fetches(Protocol):
         self, query: Query, *, known: Collection[str] = frozenset(), max_bundle: int = MAX_TRANSACTIONS, stop: Stop | None = None
     ) -> Fetched:
         """Fetch bundles: see ``Tangle.fetch``."""
+        ...
+
+    def now_ms(self, *, stop: Stop | None = None) -> int:
+        """Return the time by the nodes: see ``Tangle.now_ms``."""
         ...
 
 
@@ -106,92 +124,73 @@ def fetch_bundles(
         kernel: Computes.
     """
     found = node.find(addresses=query.addresses, tags=query.tags, bundles=query.bundles, stop=stop)
-    basket = _Basket(node, max_transactions, max_bundle, lanes, stop)
+    basket = Basket(node, max_transactions, max_bundle, lanes, stop)
     basket.fetch(digest for digest in found.hashes if digest not in known)
-    if found.cut:
-        lost = basket.torn_bundles()[:_MAX_RESCUES]
-        answers = lanes.together([partial(node.find, bundles=[digest], stop=stop) for digest in lost])
-        basket.fetch(digest for answer in answers for digest in answer.hashes[: _ATTACHMENTS * max_bundle])
-    basket.follow()
+    basket.follow(_SHORT)
+    torn = _rescue(basket, node, query.torn, lanes, stop, cut=found.cut)
+    basket.follow(max_bundle)
     bundles: dict[object, Bundle] = {}
     for bundle in basket.whole_bundles():
         try:
             check_bundle(bundle, kernel)
         except DamagedError:
             continue
-        content = tuple((part.essence, part.message, part.tag) for part in bundle.transactions)
-        bundles.setdefault(content, bundle)
-    ordered = sorted(bundles.values(), key=lambda bundle: (bundle.hash, bundle.tail))
-    return Fetched(tuple(ordered), frozenset(basket.seen()), found.cut or basket.full)
+        bundles.setdefault(_content(bundle), bundle)
+    seen = basket.seen() if query.torn is not None else basket.seen() - basket.begun()
+    return Fetched(_ordered(bundles.values()), frozenset(seen), found.cut or basket.full, tuple(torn))
 
 
-@dataclass(frozen=True, slots=True)
-class _Chain:
-    """A first transaction, and how much of its bundle is here; ``missing`` comes next, and is empty where nothing does."""
-
-    hashes: tuple[str, ...]
-    transactions: tuple[Transaction, ...]
-    missing: str
+def united(answers: Sequence[Fetched]) -> Fetched:
+    """Unite what several nodes said."""
+    bundles = {_content(bundle): bundle for fetched in answers for bundle in fetched.bundles}
+    seen = frozenset[str]().union(*(fetched.seen for fetched in answers))
+    return Fetched(_ordered(bundles.values()), seen, any(fetched.cut for fetched in answers))
 
 
-class _Basket:
-    """Transactions that were fetched, up to a number."""
+def _content(bundle: Bundle) -> object:
+    return tuple((part.essence, part.message, part.tag) for part in bundle.transactions)
 
-    def __init__(self, node: Node, most: int, max_bundle: int, lanes: Lanes, stop: Stop) -> None:
-        self._node, self._most, self._max_bundle, self._lanes, self._stop = node, most, max_bundle, lanes, stop
-        self._asked: set[str] = set()
-        self._here: dict[str, Transaction | None] = {}
-        self.full = False
 
-    def fetch(self, hashes: Iterable[str]) -> None:
-        """Fetch what was not asked for yet, side by side."""
-        wanted = [digest for digest in dict.fromkeys(hashes) if digest not in self._asked]
-        room = self._most - len(self._asked)
-        self.full |= len(wanted) > room
-        wanted = wanted[:room]
-        self._asked.update(wanted)
-        size = min(AT_ONCE, self._node.most_transactions(self._stop))
-        pieces = [wanted[start : start + size] for start in range(0, len(wanted), size)]
-        for part in self._lanes.together([partial(self._node.transactions, piece, self._stop) for piece in pieces]):
-            self._here.update(part)
+def _ordered(bundles: Iterable[Bundle]) -> tuple[Bundle, ...]:
+    return tuple(sorted(bundles, key=lambda bundle: (bundle.hash, bundle.tail)))
 
-    def follow(self) -> None:
-        """Fetch what the bundles lack whose first transaction is here."""
-        before = -1
-        while before < len(self._asked):
-            before = len(self._asked)
-            self.fetch([chain.missing for chain in self._chains() if chain.missing])
 
-    def torn_bundles(self) -> list[str]:
-        """Return the hashes of the bundles of which only a part is here; those of which most is here come first.
+def _rescue(basket: Basket, node: Node, earlier: Sequence[Torn] | None, lanes: Lanes, stop: Stop, *, cut: bool) -> list[Torn]:
+    """Ask for torn bundles by their hashes; return those that are torn still, and those whose turn did not come first.
 
-        So rubbish at the same address, of which each piece is another bundle's, does not come before a message.
-        """
-        counts = Counter(part.bundle for part in self._here.values() if part and part.last_index < self._max_bundle)
-        whole = {chain.transactions[0].bundle for chain in self._chains() if not chain.missing}
-        return sorted(counts.keys() - whole, key=lambda digest: (-counts[digest], digest))
+    Every bundle has room for one of its attachments before any has room for another: whoever makes up bundles of a thousand
+    pieces crowds nobody out. One of which something new was found is asked for at once if the answer was cut, if it is longer
+    than is followed, or if it was torn before; in an answer that was not cut, what it lacks is not there yet otherwise.
+    """
+    new = basket.torn()
+    names, unfinished = {torn.bundle for torn in new}, basket.unfinished()
+    waiting = [torn for torn in earlier or () if torn.bundle not in names]
+    grown = names & {torn.bundle for torn in earlier or ()}
+    most = _MAX_RESCUES if earlier is None else _RESCUES_AGAIN
+    picked = [torn for torn in new if cut or torn.bundle in unfinished | grown][:most]
+    youngest = sorted(waiting, key=lambda torn: torn.looks)[: most // 2]
+    picked += list(dict.fromkeys(youngest + waiting))[:most]
+    answers = lanes.together([partial(node.find, bundles=[torn.bundle], stop=stop) for torn in picked])
+    asked: list[tuple[Torn, Found]] = []
+    wanted: list[str] = []
+    others: list[str] = []
+    for torn, answer in zip(picked, answers, strict=True):
+        share = () if torn.shown == hash(answer.hashes) else answer.hashes[: torn.size]
+        if len(wanted) + len(share) <= basket.room:
+            wanted += share
+            others += answer.hashes[torn.size : _ATTACHMENTS * torn.size]
+            asked.append((torn, answer))
+    basket.fetch([*wanted, *others[: basket.room - len(wanted)]])
+    tried = {torn.bundle: _asked(torn, answer, basket) for torn, answer in asked}
+    torn_still = {torn.bundle: torn for torn in basket.torn()}
+    done = {bundle.hash for bundle in basket.whole_bundles()} - torn_still.keys()
+    rest = {torn.bundle: torn for torn in [*waiting, *torn_still.values()] if torn.bundle not in tried}
+    again = [torn for torn in tried.values() if torn.bundle not in done and (cut or torn.looks < _LOOKS)]
+    return [*rest.values(), *again]
 
-    def whole_bundles(self) -> list[Bundle]:
-        """Return the bundles to which nothing is missing; they are not checked."""
-        return [Bundle(chain.transactions, chain.hashes) for chain in self._chains() if not chain.missing]
 
-    def seen(self) -> set[str]:
-        """Return the transactions that are here, but those of bundles that still lack something."""
-        return set(self._here) - {digest for chain in self._chains() if chain.missing for digest in chain.hashes}
-
-    def _chains(self) -> Iterator[_Chain]:
-        for digest, first in self._here.items():
-            if first is None or first.index or first.last_index >= self._max_bundle:
-                continue
-            hashes, parts, missing = [digest], [first], ""
-            while len(parts) <= first.last_index:
-                trunk = parts[-1].trunk
-                if trunk not in self._here:
-                    missing = trunk
-                    break
-                part = self._here[trunk]
-                if part is None or part.bundle != first.bundle or part.index != len(parts):
-                    break  # it leads elsewhere, and is no bundle
-                hashes.append(trunk)
-                parts.append(part)
-            yield _Chain(tuple(hashes), tuple(parts), missing)
+def _asked(torn: Torn, answer: Found, basket: Basket) -> Torn:
+    """Note that a torn bundle was asked for, and whether all that a node named was fetched."""
+    names = hash(answer.hashes)
+    is_known = torn.shown == names or basket.seen() >= set(answer.hashes)
+    return replace(torn, looks=torn.looks + 1, shown=names if is_known else None)

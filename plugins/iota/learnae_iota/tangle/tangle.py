@@ -4,10 +4,10 @@ Calls block, because what takes the time does: proof of work, and the standard l
 they are; a peer's event loop uses ``AsyncTangle``, which makes the same calls in threads.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
-from learnae.errors import ConfigError
+from learnae.errors import ConfigError, UnavailableError
 from learnae_iota.bundles.attaching import MAX_WEIGHT, attach_bundle
 from learnae_iota.bundles.bundles import MAX_TRANSACTIONS, Bundle, Posting, prepare_bundle
 from learnae_iota.lanes import Lanes
@@ -15,7 +15,7 @@ from learnae_iota.nodes.client import ClientName, open_client
 from learnae_iota.nodes.node import Node
 from learnae_iota.nodes.several import Look, Nodes
 from learnae_iota.stopping import Stop
-from learnae_iota.tangle.fetching import Fetched, Query, fetch_bundles
+from learnae_iota.tangle.fetching import Fetched, Query, fetch_bundles, united
 from learnae_iota.trinary.kernel import Kernel, choose_kernel
 
 MAX_FETCHED = 5000
@@ -30,7 +30,6 @@ class Tangle:
 
     All methods but ``prepare`` talk to a node, and raise:
         UnavailableError: No node does what is asked; the message says how each of them failed.
-        ConfigError: The nodes are of several tangles.
         StoppedError: ``stop`` was asked.
 
     Args:
@@ -143,11 +142,29 @@ class Tangle:
                 kernel=self._kernel,
             )
 
+        if query.everywhere:
+            return united(self._nodes.each(fetch, stop=stop))
         return self._nodes.first(fetch, stop=stop)
+
+    def holds(self, query: Query, *, stop: Stop | None = None) -> bool:
+        """Tell whether the ledger has something that a query finds; only a node is asked that knows the ledger as it is now."""
+        stop = stop or Stop()
+
+        def ask(node: Node) -> bool:
+            if not node.info(stop).synced:  # what it said a minute ago may be true no more
+                raise UnavailableError(f"{node.name} is not synchronised")
+            return bool(node.find(addresses=query.addresses, tags=query.tags, bundles=query.bundles, stop=stop).hashes)
+
+        return self._nodes.first(ask, writes=True, stop=stop)
 
     def look(self, *, stop: Stop | None = None) -> tuple[Look, ...]:
         """Look at every node: who it is, whether it is synchronised, and what its clock says. Only ``StoppedError`` is raised."""
         return self._nodes.look(stop)
+
+    def now_ms(self, *, stop: Stop | None = None) -> int:
+        """Return the time in milliseconds since 1970, by the nodes' clocks where the own one is wrong: see ``Nodes.now_ms``."""
+        self._nodes.first(lambda _: None, stop=stop)  # asks a node what time it is, once in a while
+        return self._nodes.now_ms()
 
     def close(self) -> None:
         """End what talks to a node, and close the connections; idempotent. Proof of work ends with its ``stop``."""
@@ -172,6 +189,7 @@ def open_tangle(
     work_on_nodes: bool = False,
     timeout_s: float = 20.0,
     kernel: Kernel | None = None,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> Tangle:
     """Open a tangle; nothing is sent before it is asked something.
 
@@ -182,6 +200,7 @@ def open_tangle(
         work_on_nodes: Whether to leave the proof of work to the node where it offers that.
         timeout_s: How long one call to a node may take.
         kernel: Computes; the best that is there without one.
+        tell: Takes a sentence for the operator, in any thread.
 
     Raises:
         ConfigError: A URL, the weight or the client cannot be used.
@@ -189,4 +208,4 @@ def open_tangle(
     """
     kernel = kernel or choose_kernel()
     nodes = [Node(open_client(url, client, timeout_s=timeout_s), kernel) for url in urls]
-    return Tangle(Nodes(nodes), weight=weight, work_on_nodes=work_on_nodes, kernel=kernel)
+    return Tangle(Nodes(nodes, tell=tell), weight=weight, work_on_nodes=work_on_nodes, kernel=kernel)

@@ -6,14 +6,13 @@ import hashlib
 import re
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from learnae.errors import UsageError, WorldError
-from learnae_iota.access import Access
-from learnae_iota.bundles.attaching import milliseconds
 from learnae_iota.bundles.bundles import Bundle, Posting
 from learnae_iota.bundles.transactions import MESSAGE_TRYTES
-from learnae_iota.tangle.content import MAX_TRANSACTIONS, decode_content, encode_content
+from learnae_iota.tangle.concurrent import AsyncTangle
+from learnae_iota.tangle.content import CONTENT_TRANSACTIONS, decode_content, encode_content
 from learnae_iota.tangle.fetching import Query
 from learnae_iota.transport.pages import EPOCH_S, PAST_EPOCHS, Page, Pages
 from learnae_iota.transport.slots import Slots
@@ -35,10 +34,10 @@ class IotaTransport:
     somebody receives from it.
 
     Args:
-        access: To the tangle; closed with this.
+        tangle: Where announcements lie; closed with this.
         rendezvous: The session's name on ledgers.
         poll_interval_s: How often to look for announcements.
-        clock: Milliseconds since 1970.
+        now_ms: Milliseconds since 1970; by the nodes without any.
         monotonic: Seconds that only grow.
     """
 
@@ -46,15 +45,15 @@ class IotaTransport:
 
     def __init__(
         self,
-        access: Access,
+        tangle: AsyncTangle,
         rendezvous: str,
         *,
         poll_interval_s: float = 0.5,
-        clock: Callable[[], int] = milliseconds,
+        now_ms: Callable[[], Awaitable[int]] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._access, self._poll_interval_s = access, poll_interval_s
-        self._clock, self._monotonic = clock, monotonic
+        self._tangle, self._poll_interval_s = tangle, poll_interval_s
+        self._now_ms, self._monotonic = now_ms or tangle.now_ms, monotonic
         self._pages = Pages(rendezvous)
         self._slots = Slots()
         self._messages: deque[bytes] = deque()
@@ -62,7 +61,6 @@ class IotaTransport:
         self._look: asyncio.Task[None] | None = None
         self._again: asyncio.Task[None] | None = None
         self._looked_at_s: float | None = None
-        self._ahead_ms: int | None = None
         self._rest = False
 
     async def publish(self, slot: str, message: bytes) -> None:
@@ -93,7 +91,7 @@ class IotaTransport:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._access.aclose()
+        await self._tangle.aclose()
 
     async def _looking(self) -> None:
         """Wait for a look, which goes on where the caller is cancelled; one is under way at a time.
@@ -124,7 +122,9 @@ class IotaTransport:
 
     async def _read(self, page: Page, epoch: int) -> None:
         query = Query(tags=(page.place.tag,))
-        fetched = await self._access.fetch(query, known=page.known, max_transactions=_MOST_FETCHED, max_bundle=MAX_TRANSACTIONS)
+        fetched = await self._tangle.fetch(
+            query, known=page.known, max_transactions=_MOST_FETCHED, max_bundle=CONTENT_TRANSACTIONS
+        )
         for bundle in self._pages.took(page, fetched, self._monotonic()):
             message = _message(bundle)
             if message is not None and self._is_new(message, epoch):
@@ -138,21 +138,18 @@ class IotaTransport:
         trytes = encode_content(message)
         head, body = trytes[:MESSAGE_TRYTES], trytes[MESSAGE_TRYTES:]
         self._is_new(message, epoch)  # what comes from here need not be read back
-        await self._access.send([Posting(place.address, head, place.tag), *([Posting(place.address, body)] if body else [])])
+        await self._tangle.send([Posting(place.address, head, place.tag), *([Posting(place.address, body)] if body else [])])
         return epoch
 
     async def _say_again(self, epoch: int) -> None:
-        """Post what was said in earlier epochs; what fails is tried again after the next look."""
+        """Post what was said in other epochs; what fails is tried again after the next look."""
         with contextlib.suppress(WorldError):
             for slot, message in self._slots.due(epoch):
                 self._slots.posted_again(slot, message, await self._post(message))
 
     async def _epoch(self) -> int:
-        """Return the number of the epoch by the nodes' clock: theirs count where the own one is wrong."""
-        if self._ahead_ms is None:
-            looks = [look for look in await self._access.look() if look.info is not None and not look.trouble]
-            self._ahead_ms = looks[0].ahead_ms if looks else None
-        return (self._clock() + (self._ahead_ms or 0)) // (1000 * EPOCH_S)
+        """Return the number of the epoch."""
+        return await self._now_ms() // (1000 * EPOCH_S)
 
     def _is_new(self, message: bytes, epoch: int) -> bool:
         digest = hashlib.blake2b(message, digest_size=16).digest()

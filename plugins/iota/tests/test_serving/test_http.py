@@ -1,6 +1,7 @@
 """The node as a neighbour on the network: sizes, floods, silence, other machines, web pages, and bytes that mean nothing."""
 
 import asyncio
+import contextlib
 import json
 import socket
 import threading
@@ -135,6 +136,16 @@ def test_much_too_long_requests_are_not_waited_for(length: str, small: Developme
     with connected(small) as line:
         line.sendall(f"POST / HTTP/1.1\r\nHost: node\r\nContent-Length: {length}\r\n\r\n".encode())
         assert rest(line).startswith((b"HTTP/1.1 413", b"HTTP/1.1 400"))
+
+
+def test_who_sends_slowly_keeps_nobody_waiting_who_asks_something_short(small: DevelopmentNode) -> None:
+    head = b"POST / HTTP/1.1\r\nHost: node\r\nContent-Length: %d\r\n\r\n"
+    with contextlib.ExitStack() as slow:
+        for number in range(2 * application_module.MAX_AT_ONCE):
+            slow.enter_context(connected(small)).sendall(head % (100 if number % 2 else 500_000) + b"{")
+        with connected(small) as line:
+            line.sendall(head % 21 + b'{"command":"getTips"}')
+            assert line.recv(100).startswith(b"HTTP/1.1 200")
 
 
 def test_a_stream_without_end_is_ended(small: DevelopmentNode) -> None:
@@ -309,8 +320,8 @@ def test_web_pages_may_ask_unless_they_are_told_otherwise() -> None:
     assert ask_from("127.0.0.1", b'{"command":"getTips"}', settings=closed)[0] == 200
 
 
-def test_only_so_many_requests_are_held_the_others_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(application_module, "MAX_AT_ONCE", 1)
+def test_only_so_many_long_requests_are_held_the_others_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(application_module, "MAX_LARGE", 1)
 
     async def scenario() -> None:
         ledger, kernel = Ledger.open(None), choose_kernel()

@@ -4,9 +4,9 @@ import asyncio
 import threading
 
 import pytest
-from learnae_iota.bundles.attaching import milliseconds
 from learnae_iota.bundles.bundles import Posting, prepare_bundle
 from learnae_iota.bundles.transactions import NULL_HASH
+from learnae_iota.clock import milliseconds
 from learnae_iota.serving import labour as labour_module
 from learnae_iota.serving.declining import DeclinedError
 from learnae_iota.serving.labour import Labour

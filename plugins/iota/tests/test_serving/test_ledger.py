@@ -208,13 +208,15 @@ def test_work_that_is_too_much_for_one_go_is_left_over(
 def test_only_so_many_bundles_may_wait(ledger: Ledger, attach: Attach, entries: Entries, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ledger_module, "MAX_WAITING", 2)
     first = attach()
-    for _ in range(2):
-        ledger.add(entries(attach(trunk=first.tail)))
-    with pytest.raises(DeclinedError, match="wait for transactions") as declined:
-        ledger.add(entries(attach(trunk=first.tail)))
-    assert declined.value.status == UNAVAILABLE
-    assert ledger.add(entries(attach())) == 1  # who waits for nothing is taken all the same
+    waiting = [attach(trunk=first.tail) for _ in range(4)]
+    following = attach(trunk=waiting[0].tail)
+    for bundle in (*waiting[:1], following, *waiting[1:]):
+        ledger.add(entries(bundle))
     ledger.add(entries(first))
+    while ledger.judge():
+        pass
+    assert [standing(ledger, bundle.tail) for bundle in waiting] == [WRONG, WRONG, READY, READY]
+    assert standing(ledger, following.tail) == WRONG
     assert ledger.add(entries(attach(trunk=first.tail))) == 1
 
 
