@@ -374,7 +374,6 @@ class Trial:
                     "plugins.iota.nodes": tangle.url,
                     "plugins.iota.weight": tangle.weight,
                     "plugins.iota.sensor_keys_file": keys,
-                    "plugins.iota.sensor_secret_file": session.secret_file,
                     "plugins.iota.admit_secret_holders": False,
                 }
                 self._start(session, Member(member.name, kept[member.name]))

@@ -34,6 +34,19 @@ class ReadingCheck:
         rows = [row for reading in readings if reading is not None and (row := self._row(reading)) is not None]
         return np.array(rows, dtype=np.float32).reshape(len(rows), len(self._schema.features) + 1)
 
+    def complaint(self, reading: Mapping[str, Cell] | None) -> str:
+        """Say why a reading does not fit; empty if it does."""
+        if reading is None:
+            return "it is no reading at all"
+        for name in (*self._schema.features, self._schema.target):
+            if name not in reading:
+                return f"it has no column {name!r}"
+        if self._row(reading) is not None:
+            return ""
+        wrong = [name for name in self._schema.features if not abs(_number(reading[name])) <= FLOAT32_MAX]
+        name = wrong[0] if wrong else self._schema.target
+        return f"{name} = {str(reading[name])[:50]!r}"
+
     def _row(self, reading: Mapping[str, Cell]) -> list[float] | None:
         features = [_number(reading.get(name)) for name in self._schema.features]
         target = self._target(reading.get(self._schema.target))

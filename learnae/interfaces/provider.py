@@ -63,6 +63,8 @@ class Context:
         training: ``optimiser``, ``learning_rate`` and so on, framework only (see ``learnae.config.training``).
         network_key: 64 hexadecimal digits that only who has the session's secret can compute, for a ledger that can keep
             strangers out of its network; ``None`` if the session has no secret.
+        secret_file: The file with the session's secret, for a provider that opens what others than peers sealed; ``None`` if it
+            has none. ``learnae.read_secret`` reads it.
         tell: Takes a sentence for the operator, in any thread: what a provider had to do without being asked, or cannot do.
     """
 
@@ -76,6 +78,7 @@ class Context:
     model: str | None = None
     training: Mapping[str, object] = field(default_factory=dict)
     network_key: str | None = None
+    secret_file: Path | None = None
     tell: Callable[[str], None] = lambda _: None
 
 

@@ -197,7 +197,8 @@ class Machine:
             case events.FetchFailed():
                 self._hearing.fetch_failed(event)
             case events.ReadingsArrived():
-                self._notebook.note(ReadingsReceived(event.sensor, event.accepted, event.rejected))
+                if event.accepted or event.rejected:
+                    self._notebook.note(ReadingsReceived(event.sensor, event.accepted, event.rejected))
                 self._resting.news()
             case events.SlicesCut() | events.SlicesLost() | events.HashlistFetched() | events.SliceFetched():
                 self._slices_changed(event)

@@ -171,7 +171,8 @@ class Ingestion:
         arrived = ReadingsArrived(key, good, rejected)
         notice = None
         if in_a_row >= MAX_REJECTED:
-            notice = f"sensor {key}: {in_a_row} readings in a row do not fit the schema; it is not read any more"
+            why = self._check.complaint(packet.readings[-1])
+            notice = f"sensor {key}: {in_a_row} readings in a row do not fit the schema; it is not read any more: {why}"
         return Taken(key, after, (SlicesCut(cut), arrived) if cut else (arrived,), notice)
 
     def _cut(self, rows: _Rows) -> CutSlice:

@@ -124,6 +124,7 @@ def context_for(
         model=settings.training.model,
         training=settings.training.for_framework(),
         network_key=terms.seal.network_key,
+        secret_file=settings.peer.secret_file,
         tell=tell,
     )
 

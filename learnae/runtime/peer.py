@@ -21,6 +21,7 @@ from learnae.runtime.ignoring import IgnoredMessages
 from learnae.runtime.latest import Latest
 from learnae.runtime.measuring import Measuring
 from learnae.runtime.pace import ThreadPace
+from learnae.runtime.trouble import Trouble
 from learnae.values.choices import Phase
 from learnae.values.ids import Digest, PeerId, SensorId, SessionId
 from learnae.values.journal import AnyFact, Notice, PeerStopped
@@ -241,14 +242,15 @@ class Peer:
                 orders.done()
 
     async def _listen(self) -> None:
-        manifest = self._session.manifest
+        manifest, trouble = self._session.manifest, Trouble("cannot listen now", self._note)
         while True:
             try:
                 message = await self._transport.receive()
             except WorldError as exc:
-                self._note(Notice(f"cannot listen now: {exc}"))
+                trouble.came(exc)
                 await asyncio.sleep(POLL_INTERVAL_S)
                 continue
+            trouble.passed()
             self._ignored.pass_time()
             try:
                 signed = decode_message(message, self._session.seal, session=self._session.id, limits=manifest.limits)
@@ -263,13 +265,16 @@ class Peer:
                 await self._taken.wait()
 
     async def _ingest(self, ingestion: Ingestion) -> None:
+        trouble = Trouble("cannot read sensors now", self._note)
         while True:
             try:
                 async with aclosing(ingestion.poll(self._pace)) as found:
                     async for taken in found:
                         await self._take_in(taken)
             except WorldError as exc:
-                self._note(Notice(f"cannot read sensors now: {exc}"))
+                trouble.came(exc)
+            else:
+                trouble.passed()
             await asyncio.sleep(POLL_INTERVAL_S)
 
     async def _take_in(self, taken: Taken) -> None:

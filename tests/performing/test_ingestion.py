@@ -197,7 +197,7 @@ def test_a_sensor_that_sends_only_rubbish_is_not_read_any_more(monkeypatch: pyte
     found = bench.poll()
     assert [taken.sensor for taken in found] == ["list/good", "list/junk"]
     assert found[1].notice is not None
-    assert "not read any more" in found[1].notice
+    assert found[1].notice.endswith("it is not read any more: it is no reading at all")
     source.streams[SensorId("junk")] += [reading(i) for i in range(9)]
     assert bench.poll() == []
 
@@ -281,6 +281,22 @@ def test_who_looks_no_further_leaves_nothing_under_way() -> None:
         assert source.under_way == set()
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        pytest.param({}, "", id="fits"),
+        pytest.param({"f1": "warm"}, "f1 = 'warm'", id="text"),
+        pytest.param({"f0": 1e300}, "f0 = '1e+300'", id="large"),
+        pytest.param({"f0": "nan"}, "f0 = 'nan'", id="nan"),
+        pytest.param({"label": "seven"}, "label = 'seven'", id="label"),
+    ],
+)
+def test_why_a_reading_does_not_fit(given: Reading, why: str) -> None:
+    check = ReadingCheck(MANIFEST)
+    assert check.complaint({**reading(1), **given}) == why
+    assert check.complaint({"f0": 1, "label": 1}) == "it has no column 'f1'"
 
 
 @pytest.mark.parametrize(

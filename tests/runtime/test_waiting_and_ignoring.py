@@ -5,9 +5,11 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
+from learnae.errors import UnavailableError
 from learnae.runtime.ignoring import MOST_LINES, WINDOW_S, IgnoredMessages
 from learnae.runtime.latest import Latest
-from learnae.values.journal import AnyFact, MessageIgnored
+from learnae.runtime.trouble import Trouble
+from learnae.values.journal import AnyFact, MessageIgnored, Notice
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers())))
@@ -58,3 +60,18 @@ def test_a_flood_of_ignored_messages_is_counted() -> None:
     ]
     ignored.sum_up()
     assert len(said) == MOST_LINES + 2
+
+
+def test_trouble_is_said_once_and_when_it_is_over() -> None:
+    said: list[AnyFact] = []
+    trouble = Trouble("cannot listen now", said.append)
+    trouble.passed()
+    for _ in range(100):
+        trouble.came(UnavailableError("refused"))
+        trouble.came(UnavailableError("late"))
+    for number in range(100):
+        trouble.came(UnavailableError(f"port {number}"))
+    trouble.passed()
+    trouble.passed()
+    texts = ["refused", "late", "port 0", "that is over"]
+    assert said == [Notice(f"cannot listen now: {text}") for text in texts]

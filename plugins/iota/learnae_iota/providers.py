@@ -19,7 +19,6 @@ from learnae_iota.settings import (
     KEYS_FILE,
     MODEL,
     POLL,
-    SECRET,
     SHARED,
     read_integer,
     read_seconds,
@@ -105,7 +104,7 @@ def learnae_storages() -> list[Provider[Storage]]:
 def learnae_sensor_sources() -> list[Provider[SensorSource]]:
     """Provide the readings of sensors that stream over a tangle."""
     summary = "Readings that sensors stream over the Tangle of a private IOTA network (MAM v0)."
-    options = (*SHARED, KEYS, KEYS_FILE, SECRET, HOLDERS, EVERYBODY)
+    options = (*SHARED, KEYS, KEYS_FILE, HOLDERS, EVERYBODY)
     return [Provider("iota", summary, open_sensors, options, check_tangle)]
 
 

@@ -19,7 +19,6 @@ POLL = Option("poll_interval_s", 0.5, "Seconds between two looks for announcemen
 MODEL = Option("max_model_bytes", 262_144, "The largest model that is put on the tangle; each kilobyte is a transaction.")
 KEYS = Option("sensor_keys", None, "Keys of the sensors that are admitted, with commas between them.", "--sensor-keys")
 KEYS_FILE = Option("sensor_keys_file", None, "A file with more such keys, one a line: see learnae sensor admit.", path=True)
-SECRET = Option("sensor_secret_file", None, "The file with the session's secret, where the session has one.", path=True)
 HOLDERS = Option("admit_secret_holders", default=True, summary="Admit every sensor that knows the session's secret.")
 EVERYBODY = Option("open_sensors", default=False, summary="Admit every sensor, whoever runs it.", flag="--open-sensors")
 

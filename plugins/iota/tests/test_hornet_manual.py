@@ -19,7 +19,7 @@ from learnae_iota.nodes.client import PlainClient
 from learnae_iota.nodes.node import Node
 from learnae_iota.tangle.tangle import open_tangle
 from serving_rig import until
-from tangle_rig import SEED, SNAPSHOT, free_ports
+from tangle_rig import SNAPSHOT, free_ports
 
 from learnae.errors import LearnaeError
 
@@ -83,7 +83,11 @@ def test_the_manual_s_coordinator_and_node(hornet_program: Path, tmp_path: Path)
     files = written()
     assert sorted(files) == ["coordinator/config.json", "coordinator/peering.json", "node/config.json", "node/peering.json"]
     ports = dict(zip(["coordinator", "node", "coordinator gossip", "node gossip"], free_ports(4), strict=True))
-    seed = {"COO_SEED": SEED}
+    drawing = re.search(r"`(echo \"[^`]*)`", MANUAL.read_text(encoding="utf-8"))
+    assert drawing
+    drawn = subprocess.run(["bash", "-c", drawing[1]], capture_output=True, text=True, check=True, timeout=60).stdout.strip()
+    assert re.fullmatch("[A-Z9]{80}9", drawn)
+    seed = {"COO_SEED": drawn}
     for name, other in (("coordinator", "node"), ("node", "coordinator")):
         config = files[f"{name}/config.json"]
         config["httpAPI"]["bindAddress"] = f"127.0.0.1:{ports[name]}"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from learnae_iota.sensors.admission import SensorKey
 from learnae_iota.sensors.batching import batches
-from learnae_iota.sensors.feeding import MAX_LINE_BYTES, FileSource, Format, LineInput, PipeSource
+from learnae_iota.sensors.feeding import MAX_LINE_BYTES, MAX_TOLD, FileSource, Format, LineInput, PipeSource
 from learnae_iota.sensors.packets import write_packet
 from sensor_rig import SEALED
 
@@ -16,10 +16,12 @@ from learnae.errors import DataError, StateError
 from learnae.interfaces.sensors import Reading
 
 
-def read(data: bytes, position: str = "", *, follow: bool = False) -> tuple[list[Reading], str, list[str]]:
+def read(
+    data: bytes, position: str = "", *, follow: bool = False, columns: tuple[str, ...] | None = None
+) -> tuple[list[Reading], str, list[str]]:
     said: list[str] = []
     file = FileSource(io.BytesIO(data), follow=follow)
-    source = LineInput(file, "the input", position=position, tell=said.append)
+    source = LineInput(file, "the input", position=position, columns=columns, tell=said.append)
     readings = [found for found in itertools.takewhile(lambda found: found is not None, source.readings()) if found]
     return readings, source.position, said
 
@@ -52,8 +54,25 @@ def test_json_lines_are_strict() -> None:
     ]
     readings, _, said = read(b"\n".join(lines))
     assert readings == [{"x": 1, "y": "é", "z": None, "w": True}, {"x": 2}]
-    assert len(said) == 10
+    assert len(said) == MAX_TOLD + 1
+    assert said[-1] == "the input: 10 lines in a row are no readings and are left out; is it jsonl?"
     assert all(len(text) <= 300 for text in said)
+
+
+def test_of_many_lines_that_are_left_out_not_each_is_said() -> None:
+    _, _, said = read(b"a,b\n" + b"1\n" * 1234 + b"1,2\n" + b"1\n")
+    assert len(said) == MAX_TOLD + 3 + 1
+    assert said[MAX_TOLD + 2] == "the input: 1000 lines in a row are no readings and are left out; is it csv?"
+
+
+def test_only_the_columns_that_are_asked_for_are_sent() -> None:
+    readings, _, _ = read(b"a,who,b\n1,Ada,2\n", columns=("b", "a"))
+    assert readings == [{"b": 2, "a": 1}]
+    readings, _, said = read(b'{"a": 1, "b": 2, "who": "Ada"}\n{"a": 3}\n', columns=("a", "b"))
+    assert readings == [{"a": 1, "b": 2}]
+    assert said[0].endswith("it has no column 'b'")
+    with pytest.raises(DataError, match="its first line names no column 'c'; it names a, who"):
+        read(b"a,who\n1,Ada\n", columns=("a", "c"))
 
 
 def test_lines_of_another_length_than_the_head_are_left_out() -> None:

@@ -164,6 +164,26 @@ def test_a_dead_node_is_one_line(command: str, tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_who_follows_may_be_there_before_the_sensor(tmp_path: Path, node: str) -> None:
+    rows = table(tmp_path / "rows.csv", 3)
+    reading = ["read", "north", "--session", "Weather 2026", "--node", node]
+    with running(*reading, "--follow") as early:
+        once = sensor(*reading)
+        assert once.returncode
+        assert "no sensor 'north' streams to Weather 2026" in " ".join(once.stderr.split())
+        done = sensor(*streaming(tmp_path / "rows.csv", tmp_path / "state", node, "--end", "--columns", "label"))
+        assert done.returncode == 0, done.stderr
+        found, said = early.communicate(timeout=60)
+    assert [json.loads(line) for line in found.splitlines()] == [{"label": row["label"]} for row in rows], said
+
+
+def test_a_file_that_is_not_there_makes_no_state(tmp_path: Path) -> None:
+    done = sensor(*streaming(tmp_path / "none.csv", tmp_path / "state", "http://127.0.0.1:9"))
+    assert "none.csv: is not there, or may not be read" in " ".join(done.stderr.split())
+    assert not (tmp_path / "state").exists()
+    assert done.stdout == ""
+
+
 def test_a_key_is_admitted(tmp_path: Path) -> None:
     file, key = tmp_path / "keys", "ab" * 32
     assert sensor("admit", key, "--file", str(file), "--remark", "roof").returncode == 0

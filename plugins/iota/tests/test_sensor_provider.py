@@ -15,19 +15,18 @@ from learnae_iota.serving.threads import node_in_thread
 from learnae_iota.tangle.tangle import open_tangle
 from sensor_rig import OPEN, SEALED, SECRET, stream
 
-from learnae.codec.seal import secret_check
 from learnae.errors import ConfigError, UnavailableError
 
 KEY = "ab" * 32
 
 
-def context(folder: Path, *, sealed: bool = False, **options: object) -> Any:
+def context(folder: Path, *, secret: Path | None = None, **options: object) -> Any:
     """What of a ``Context`` is looked at."""
-    manifest = SimpleNamespace(name="Weather 2026", secret_check=secret_check(SECRET) if sealed else None)
+    manifest = SimpleNamespace(name="Weather 2026")
     defaults = {option.name: option.default for option in learnae_sensor_sources()[0].options}
     said: list[str] = []
     given = {**defaults, "nodes": "http://127.0.0.1:9", **options}
-    return SimpleNamespace(manifest=manifest, state=folder, options=given, tell=said.append, said=said)
+    return SimpleNamespace(manifest=manifest, state=folder, options=given, secret_file=secret, tell=said.append, said=said)
 
 
 def test_it_says_whom_it_admits(tmp_path: Path) -> None:
@@ -35,7 +34,7 @@ def test_it_says_whom_it_admits(tmp_path: Path) -> None:
     nobody = context(tmp_path)
     asyncio.run(open_sensors(nobody).aclose())
     assert nobody.said[0].startswith("no sensor is admitted yet: name keys with --sensor-keys, or a file of them")
-    holders = context(tmp_path, sealed=True, sensor_secret_file=str(tmp_path / "secret"))
+    holders = context(tmp_path, secret=tmp_path / "secret")
     asyncio.run(open_sensors(holders).aclose())
     assert "every sensor that knows the session's secret feeds it" in holders.said[0]
     everybody = context(tmp_path, open_sensors=True)
@@ -54,20 +53,13 @@ def test_it_says_whom_it_admits(tmp_path: Path) -> None:
         pytest.param({"sensor_keys_file": ""}, "the path of a file", id="keys-file"),
         pytest.param({"admit_secret_holders": "yes"}, "true or false", id="holders"),
         pytest.param({"open_sensors": 1}, "true or false", id="open"),
-        pytest.param({"sealed": True}, "this session has a secret", id="no-secret"),
-        pytest.param({"sealed": True, "sensor_secret_file": "/no/such/file"}, "cannot be read", id="no-file"),
+        pytest.param({"secret": Path("/no/such/file")}, "cannot be read", id="no-file"),
         pytest.param({"weight": 99}, "weight", id="weight"),
     ],
 )
 def test_options_that_cannot_be_used_are_refused(options: dict[str, Any], message: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=message):
         open_sensors(context(tmp_path, **options))
-
-
-def test_a_wrong_secret_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "secret").write_bytes(base64.urlsafe_b64encode(b"another secret than that one...."))
-    with pytest.raises(ConfigError, match="not the secret of this session"):
-        open_sensors(context(tmp_path, sealed=True, sensor_secret_file=str(tmp_path / "secret")))
 
 
 def test_it_reads_what_sensors_stream_to_a_node(tmp_path: Path) -> None:
@@ -90,7 +82,7 @@ def test_it_reads_what_sensors_stream_to_a_node(tmp_path: Path) -> None:
         stream(tmp_path / "sealed", tangle, [{"x": 2}], session=SEALED, give_up_s=None)
         tangle.close()
         assert asyncio.run(run(context(tmp_path, nodes=node.url, sensor_keys=key))) == [{"x": 1}]
-        sealed = context(tmp_path / "sealed", sealed=True, nodes=node.url, sensor_secret_file=str(tmp_path / "secret"))
+        sealed = context(tmp_path / "sealed", nodes=node.url, secret=tmp_path / "secret")
         assert asyncio.run(run(sealed)) == [{"x": 2}]
     assert replace(OPEN, secret=SECRET) == SEALED
 

@@ -41,7 +41,8 @@ def look_at_tangle(settings: TangleSettings) -> list[Finding]:
 
 def _about(look: Look, settings: TangleSettings) -> Iterator[Finding]:
     if look.info is None:
-        yield Finding(False, f"{look.name}: {look.trouble}", "start it, or leave it out of --iota-node")
+        advice = "leave it out of --iota-node" if look.is_other else "start it, or leave it out of --iota-node"
+        yield Finding(False, look.trouble if look.trouble.startswith(look.name) else f"{look.name}: {look.trouble}", advice)
         return
     if look.trouble:
         yield Finding(False, look.trouble, "wait until it is, or name another one first")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 import typer.core
 
-from learnae.errors import OperatorError, WorldError
+from learnae.errors import NotFoundError, OperatorError, WorldError
 
 if TYPE_CHECKING:
     from learnae_iota.sensors.following import Follower
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Session = Annotated[str, typer.Option("--session", help="The session's name, as in its manifest.")]
 NodeUrls = Annotated[list[str], typer.Option("--node", help="The URL of a node; several are tried one after the other.")]
-Mwm = Annotated[int, typer.Option(help="The weight magnitude that the tangle demands, 1 to 20.")]
+Mwm = Annotated[int, typer.Option(min=1, max=20, help="The weight magnitude that the tangle demands, 1 to 20.")]
 Secret = Annotated[Path | None, typer.Option("--secret-file", help="The file with the session's secret, where it has one.")]
 Client = Annotated[str, typer.Option(help="How nodes are spoken to: plain or pyota.")]
 KeysFile = Annotated[Path, typer.Option("--file", help="The file of admitted keys.")]
@@ -69,6 +69,9 @@ def stream(
     security: Annotated[int, typer.Option(min=1, max=3, help="What signatures are worth: 1 is weak, 3 half as large again.")] = 2,
     instances_per_packet: Annotated[int, typer.Option(min=1, max=10_000, help="Readings in one message.")] = 50,
     style: Annotated[str, typer.Option("--format", help="auto, csv or jsonl.")] = "auto",
+    columns: Annotated[
+        str | None, typer.Option(help="Send only these, with commas between them; else all: what is sent stays on the tangle.")
+    ] = None,
     follow: Annotated[bool, typer.Option("--follow", help="Wait for more at the end of the file.")] = False,
     replay: Annotated[bool, typer.Option("--replay", help="Stdin begins anew each time: pass over what was sent.")] = False,
     end: Annotated[bool, typer.Option("--end", help="Say at the end of the input that nothing will ever follow.")] = False,
@@ -96,6 +99,7 @@ def stream(
         security=security,
         size=instances_per_packet,
         style=style,
+        columns=None if columns is None else tuple(name.strip() for name in columns.split(",")),
         follow=follow,
         replay=replay,
         end=end,
@@ -164,7 +168,7 @@ def read_sensor(
     secret_file: Secret = None,
     key: Annotated[list[str] | None, typer.Option("--key", help="Read only the stream of this key.")] = None,
     position: Annotated[str, typer.Option(help="Go on after an earlier reading; stderr shows the position.")] = "",
-    follow: Annotated[bool, typer.Option("--follow", help="Wait for more until the stream ends.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", help="Wait for the sensor, and for more until its stream ends.")] = False,
     client: Client = "plain",
 ) -> None:
     """Write a sensor's readings to stdout, a JSON object a line."""
@@ -172,11 +176,18 @@ def read_sensor(
 
     import msgspec  # noqa: PLC0415  # the same
 
+    from learnae.interfaces.sensors import Packet  # noqa: PLC0415  # the same
+
     tangle = _tangle(node, 0, client)
     follower = _follower(tangle, session, secret_file, key)
     try:
         while True:
-            packet = follower.read(sensor, position, 1000)
+            try:
+                packet = follower.read(sensor, position, 1000)
+            except NotFoundError:
+                if not follow or position:
+                    raise
+                packet = Packet((), position)  # it may begin yet
             position = packet.position
             for reading in packet.readings:
                 typer.echo(msgspec.json.encode(reading))
@@ -184,6 +195,13 @@ def read_sensor(
                 break
             if not packet.readings:
                 time.sleep(1.0)
+    except NotFoundError as exc:
+        text = f"no sensor {sensor[:100]!r} streams to {session}"
+        if key:
+            text += " with that key"
+        if secret_file is None:
+            text += ", or its session has a secret, which --secret-file names"
+        raise OperatorError(f"{text}; learnae sensor list shows who does") from exc
     finally:
         tangle.close()
         _say(f"position {position or '(the beginning)'}; {follower.counts.messages} messages passed over")

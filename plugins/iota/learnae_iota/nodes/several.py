@@ -34,12 +34,14 @@ class Look:
         info: What it said; ``None`` if it did not answer.
         trouble: What is wrong with it, a sentence; empty if nothing is.
         ahead_ms: By how much its clock is ahead of ours, in milliseconds; 0 within the tolerance.
+        is_other: Whether it is of another tangle than the first that answered.
     """
 
     name: str
     info: NodeInfo | None
     trouble: str = ""
     ahead_ms: int = 0
+    is_other: bool = False
 
 
 class Nodes:
@@ -148,7 +150,7 @@ class Nodes:
             try:
                 looks.append(self._looked(place, stop or Stop()))
             except _PASSED_OVER as exc:
-                looks.append(Look(place.node.name, None, str(exc)))
+                looks.append(Look(place.node.name, None, str(exc), is_other=place.is_other))
         return tuple(looks)
 
     def now_ms(self) -> int:

@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import select
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from enum import StrEnum
 from typing import BinaryIO, NoReturn, Protocol
 
@@ -16,6 +16,8 @@ from learnae.interfaces.sensors import Cell, Reading
 from learnae_iota.sensors.packets import MAX_NUMBER, is_cell
 
 MAX_LINE_BYTES = 65_536
+MAX_TOLD = 5
+"""Lines in a row that are left out and said one by one; after that, their number is said whenever it is ten times as large."""
 
 _CHECKED_BYTES = 256
 
@@ -101,7 +103,8 @@ class LineInput:
         name: How messages call it.
         position: After which to go on; what lies before is passed over.
         style: How it is written.
-        tell: Takes a sentence about a line that is left out.
+        columns: What of a reading is taken, and has to be there; all of it where nothing is said.
+        tell: Takes a sentence about lines that are left out.
 
     Raises:
         StateError: The position is none.
@@ -114,9 +117,11 @@ class LineInput:
         *,
         position: str = "",
         style: Format = Format.AUTO,
+        columns: Collection[str] | None = None,
         tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._source, self._name, self._style, self._tell = source, name, style, tell
+        self._wanted, self._left_out = columns, 0
         self._columns: list[str] | None = None
         self._offset, self._recent = 0, b""  # after the last whole line
         self._ahead, self._half, self._too_long = (0, b""), b"", False  # and in the one after it, if that is too long
@@ -132,8 +137,12 @@ class LineInput:
         return msgspec.json.encode(InputPosition(self._offset, _digest(self._recent))).decode()
 
     def leave_out(self, why: str) -> None:
-        """Say that the line that was taken last is no reading."""
-        self._tell(f"{self._name}: the line that ends at byte {self._offset} is no reading and is left out: {why}"[:300])
+        """Say that the line that was taken last is no reading; of many in a row, not of each."""
+        self._left_out += 1
+        if self._left_out <= MAX_TOLD:
+            self._tell(f"{self._name}: the line that ends at byte {self._offset} is no reading and is left out: {why}"[:300])
+        elif str(self._left_out).strip("0") == "1":
+            self._tell(f"{self._name}: {self._left_out} lines in a row are no readings and are left out; is it {self._style}?")
 
     def readings(self) -> Iterator[Reading | None]:
         """Go over the readings that are there; ``None``: nothing more for now.
@@ -209,6 +218,11 @@ class LineInput:
             columns = []
         if not columns or len(set(columns)) != len(columns) or not all(columns) or "\0" in text:
             raise DataError(f"{self._name}: the first line has to name the columns, each once; it is {text[:100]!r}")
+        missing = [name for name in self._wanted or () if name not in columns]
+        if missing:
+            raise DataError(
+                f"{self._name}: its first line names no column {missing[0][:100]!r}; it names {', '.join(columns)[:200]}"
+            )
         self._columns = columns
         return True
 
@@ -218,10 +232,20 @@ class LineInput:
             return None
         try:
             text = line.decode("utf-8-sig").strip("\r\n")
-            return parse_json(text) if self._style is Format.JSONL else self._row(text)
+            reading = self._of_it(parse_json(text) if self._style is Format.JSONL else self._row(text))
         except (ValueError, RecursionError) as exc:
             self.leave_out(str(exc))
             return None
+        self._left_out = 0
+        return reading
+
+    def _of_it(self, reading: Reading) -> Reading:
+        if self._wanted is None:
+            return reading
+        missing = [name for name in self._wanted if name not in reading]
+        if missing:
+            raise ValueError(f"it has no column {missing[0][:100]!r}")
+        return {name: reading[name] for name in self._wanted}
 
     def _row(self, text: str) -> Reading:
         columns = self._columns or []

@@ -70,6 +70,7 @@ class Feeder:
         patience = Patience(self._pacing, self._stop, tell)
         self._insist, self._pause = patience.insist, patience.pause
         self._announcing = Announcing(self._pacing.head_every)
+        self._told = -1  # the packet that the last head said comes next
         self._heads: dict[bool, _SentHead] = {}  # by whether they are for the fixed address
         self._waiting = Unconfirmed(state.unconfirmed())
 
@@ -143,6 +144,9 @@ class Feeder:
         A packet that is confirmed and that others bury again and again, so that readers do not find it, is waited for a few
         minutes. It stays in the state folder, and is attached again when the stream goes on.
         """
+        last = self._state.last()
+        if last is not None and self._told <= last.number:
+            self._send_head()
         while self._waiting.hopeful or self._heads:
             self.settle()
             if self._waiting.hopeful or self._heads:
@@ -201,7 +205,7 @@ class Feeder:
         epoch = self._announcing.sent(head.index, now_s, now_ms)
         posting = write_head(head, self._key, self._session, None if fixed else epoch)
         bundle = self._insist(partial(self._tangle.send, [posting], stop=self._stop))
-        self._heads[fixed] = _SentHead(bundle.tail, now_s)
+        self._heads[fixed], self._told = _SentHead(bundle.tail, now_s), head.index
 
     def _refuse_later_heads(self) -> bool:
         """Look for heads of this sensor that this folder cannot have sent; return whether one lies at the fixed address."""

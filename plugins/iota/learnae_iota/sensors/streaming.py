@@ -1,5 +1,6 @@
 """What ``learnae sensor stream`` does: from an input to a tangle, for as long as there is something to send."""
 
+import os
 import signal
 import sys
 import threading
@@ -7,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -42,6 +44,7 @@ class StreamSettings:
     security: int = 2
     size: int = 50
     style: str = Format.AUTO
+    columns: tuple[str, ...] | None = None
     follow: bool = False
     replay: bool = False
     end: bool = False
@@ -97,6 +100,8 @@ def stream_readings(
     stop = Stop()
     pacing = Pacing(head_every=settings.head_every, give_up_s=settings.give_up_s, wait=stop.wait)
     with ExitStack() as opened:
+        if settings.source != STDIN and not os.access(settings.source, os.R_OK):
+            raise DataError(f"{settings.source}: is not there, or may not be read")
         state = opened.enter_context(SensorState.open(settings.state, terms, milliseconds))
         feeder = Feeder(state, session, tangle, stop=stop, pacing=pacing, tell=say)
         data(feeder.public)
@@ -149,8 +154,9 @@ def _input(settings: StreamSettings, position: str, say: Callable[[str], None]) 
         style = Format(settings.style)
     except ValueError as exc:
         raise ConfigError(f"no format named {settings.style!r}; there are: {', '.join(Format)}") from exc
+    made = partial(LineInput, position=position, style=style, columns=settings.columns, tell=say)
     if settings.source == STDIN:
-        yield LineInput(PipeSource(sys.stdin.fileno()), "stdin", position=position, style=style, tell=say)
+        yield made(PipeSource(sys.stdin.fileno()), "stdin")
         return
     try:
         file = Path(settings.source).open("rb")  # noqa: SIM115  # it is closed below
@@ -158,7 +164,7 @@ def _input(settings: StreamSettings, position: str, say: Callable[[str], None]) 
         raise DataError(f"{settings.source}: cannot be read: {exc.strerror}") from exc
     with file:
         source = FileSource(file, follow=settings.follow)
-        yield LineInput(source, settings.source, position=position, style=style, tell=say)
+        yield made(source, settings.source)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from learnae_iota.bundles.attaching import MAX_WEIGHT, attach_bundle
 from learnae_iota.bundles.bundles import MAX_TRANSACTIONS, Bundle, Posting, prepare_bundle
 from learnae_iota.lanes import Lanes
 from learnae_iota.nodes.client import ClientName, open_client
+from learnae_iota.nodes.exchange import RefusedError
 from learnae_iota.nodes.node import Node
 from learnae_iota.nodes.several import Look, Nodes
 from learnae_iota.stopping import Stop
@@ -22,6 +23,7 @@ MAX_FETCHED = 5000
 """Transactions that one fetch brings unless the caller says otherwise: some 15 MB."""
 
 _LANES = 16
+_HASH = "invalid transaction hash"  # so HORNET and our node say that the work is too little
 _WORK_TIMEOUT_S = 600.0
 
 
@@ -178,7 +180,13 @@ class Tangle:
 
     def _hand_over(self, node: Node, bundle: Bundle, stop: Stop) -> None:
         """Hand transactions over one by one, side by side: HORNET waits 50 ms for others before it hashes one."""
-        self._lanes.together([partial(node.broadcast, [trytes], stop) for trytes in reversed(bundle.trytes)])
+        try:
+            self._lanes.together([partial(node.broadcast, [trytes], stop) for trytes in reversed(bundle.trytes)])
+        except RefusedError as exc:
+            if _HASH not in str(exc):
+                raise
+            text = f"{exc}; is a weight magnitude of {self._weight} what this tangle demands? (--mwm, plugins.iota.weight)"
+            raise RefusedError(text) from exc
 
 
 def open_tangle(
