@@ -48,10 +48,10 @@ def test_it_says_who_it_is(scripted: ScriptedNode, node: Node) -> None:
     milestones = {"latestMilestoneIndex": 9, "latestSolidSubtangleMilestoneIndex": 8}
     whole = {"appName": "HORNET", "appVersion": "0.5.6\x1b[2J", "isSynced": True, "time": 1_700_000_000_000}
     says(scripted, getNodeInfo=INFO | milestones | whole | {"features": ["RemotePOW"], "coordinatorAddress": J, "more": [{}]})
-    assert node.info() == NodeInfo("HORNET 0.5.6 [2J", 8, 9, True, 1_700_000_000_000, True, J)
+    assert node.info() == NodeInfo("HORNET 0.5.6 [2J", 8, 9, H, True, 1_700_000_000_000, True, J)
     assert scripted.requests[0].json == {"command": "getNodeInfo"}
     says(scripted, getNodeInfo=INFO | milestones)
-    assert node.info() == NodeInfo("a node", 8, 9, False, 0, False, "")
+    assert node.info() == NodeInfo("a node", 8, 9, H, False, 0, False, "")
     says(scripted, getNodeInfo=INFO | milestones | {"latestSolidSubtangleMilestoneIndex": 9})
     assert node.info().synced
 

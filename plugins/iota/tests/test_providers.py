@@ -18,12 +18,17 @@ import pytest
 import typer
 from learnae_iota import learnae_storages, learnae_transports
 from learnae_iota.access import Access, open_access
+from learnae_iota.bundles.bundles import Posting
 from learnae_iota.bundles.work import weight_of
+from learnae_iota.clock import milliseconds
 from learnae_iota.commands.checks import look_at_tangle
+from learnae_iota.nodes.node import Node
+from learnae_iota.nodes.several import Nodes
 from learnae_iota.serving.embedded import EmbeddedNode, running_node
 from learnae_iota.serving.settings import NodeSettings
 from learnae_iota.settings import TangleSettings, read_settings
 from learnae_iota.speaking import Speaker
+from learnae_iota.tangle.tangle import Tangle
 from learnae_iota.transport.transport import IotaTransport
 from ledger_rig import RENDEZVOUS, development_tangle
 from serving_rig import until
@@ -304,6 +309,24 @@ def test_the_check_of_the_weight(weight: int, kinds: int, ok: bool, text: str, m
     finding = look_at_tangle(TangleSettings(nodes=(NOWHERE,), weight=weight))[-1]
     assert finding.ok is ok, finding
     assert text in finding.text
+
+
+@pytest.mark.parametrize(("old_s", "ok"), [(30, True), (3_600, False)])
+def test_the_check_of_a_coordinator(old_s: int, ok: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that ended, or was killed: its nodes answer as if nothing were amiss."""
+    node = MemoryNode(time_ms=milliseconds())
+    sent = Tangle(Nodes([Node(node)]), weight=1).send([Posting("A" * 81, "MILESTONE")])
+
+    def ask(command: str, arguments: Any, **_: Any) -> Any:
+        said = MemoryNode.ask(node, command, arguments)
+        if command == "getNodeInfo":
+            said |= {"appName": "HORNET", "latestMilestone": sent.tail, "time": milliseconds() + 1000 * old_s}
+        return said
+
+    monkeypatch.setattr(node, "ask", ask)
+    monkeypatch.setattr("learnae_iota.commands.checks.open_client", lambda *_, **__: node)
+    told = [finding.text for finding in look_at_tangle(TangleSettings(nodes=(NOWHERE,))) if "minutes old" in finding.text]
+    assert told == ([] if ok else ["the last milestone of the node in memory is 60 minutes old: nothing is confirmed"])
 
 
 def test_the_check_of_the_development_node(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ from learnae_iota.settings import TangleSettings
 _CALL_S = 5.0
 _ASKED_FOR_TIPS = 8
 _ENOUGH_TIPS = 6
+_HAS_COORDINATOR = "HORNET"
+_OLD_S = 600
 
 
 def look_at_tangle(settings: TangleSettings) -> list[Finding]:
@@ -31,7 +33,7 @@ def look_at_tangle(settings: TangleSettings) -> list[Finding]:
         if not ready:
             advice = "start a node, such as `learnae tangle serve`, or name others with --iota-node"
             return [*findings, Finding(False, "no node can be written to", advice)]
-        return [*findings, *_about_weight(ready[0], settings.weight)]
+        return [*findings, *_about_milestones(ready[0]), *_about_weight(ready[0], settings.weight)]
     except LearnaeError as exc:
         return [Finding(False, str(exc), "learnae run --iota-node http://HOST:14265")]
     finally:
@@ -54,6 +56,22 @@ def _about(look: Look, settings: TangleSettings) -> Iterator[Finding]:
         yield Finding(False, text, "timedatectl set-ntp true, where the clock is wrong")
     if settings.work_on_nodes and not look.info.works:
         yield Finding(True, f"{look.name} does no proof of work for others: it is done here")
+
+
+def _about_milestones(node: Node) -> list[Finding]:
+    """Look how old the last milestone is, where a coordinator sets them all the time: it may have ended."""
+    try:
+        info = node.info()
+        if not info.program.startswith(_HAS_COORDINATOR) or info.milestone_hash in {"", NULL_HASH}:
+            return []
+        milestone = node.transactions([info.milestone_hash]).get(info.milestone_hash)
+    except LearnaeError as exc:
+        return [Finding(False, f"its last milestone cannot be read: {exc}", "look at the node's log")]
+    old_s = 0 if milestone is None else info.time_ms // 1000 - milestone.timestamp_s
+    if old_s <= _OLD_S:
+        return []
+    text = f"the last milestone of {node.name} is {old_s // 60} minutes old: nothing is confirmed"
+    return [Finding(False, text, "ask who runs the coordinator whether it still does")]
 
 
 def _about_weight(node: Node, weight: int) -> list[Finding]:

@@ -36,6 +36,7 @@ class NodeInfo:
         program: Its name and version, fit for a terminal.
         milestone: The last milestone that it has with all that it confirms.
         latest_milestone: The last one that it heard of.
+        milestone_hash: Of the first transaction of that one, 81 trytes; empty if it does not say.
         synced: Whether it knows the ledger as it is now.
         time_ms: Its clock, in milliseconds since 1970.
         works: Whether it does proof of work for others.
@@ -45,6 +46,7 @@ class NodeInfo:
     program: str
     milestone: int
     latest_milestone: int
+    milestone_hash: str
     synced: bool
     time_ms: int
     works: bool
@@ -90,6 +92,7 @@ class Node:
             program=complaint(f"{said.app_name} {said.app_version}"),
             milestone=said.solid,
             latest_milestone=said.latest,
+            milestone_hash=said.latest_hash or "",
             synced=said.solid >= said.latest if said.synced is None else said.synced,
             time_ms=said.time_ms,
             works="RemotePOW" in said.features,

@@ -23,6 +23,7 @@ class Info(msgspec.Struct):
     app_name: _Short = msgspec.field(name="appName", default="a node")
     app_version: _Short = msgspec.field(name="appVersion", default="")
     latest: _Index = msgspec.field(name="latestMilestoneIndex", default=0)
+    latest_hash: _Hash | None = msgspec.field(name="latestMilestone", default=None)
     solid: _Index = msgspec.field(name="latestSolidSubtangleMilestoneIndex", default=0)
     synced: bool | None = msgspec.field(name="isSynced", default=None)
     time_ms: Annotated[int, msgspec.Meta(ge=0, le=LATEST_MS)] = msgspec.field(name="time", default=0)
