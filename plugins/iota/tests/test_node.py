@@ -56,6 +56,13 @@ def test_it_says_who_it_is(scripted: ScriptedNode, node: Node) -> None:
     assert node.info().synced
 
 
+@pytest.mark.parametrize("time_ms", [3_812_798_742_493, -1, 2**70])
+def test_a_clock_that_no_transaction_can_follow_is_none(time_ms: int, scripted: ScriptedNode, node: Node) -> None:
+    says(scripted, getNodeInfo=INFO | {"time": time_ms})
+    with pytest.raises(DamagedError):
+        node.info()
+
+
 def test_tips_are_asked_for(scripted: ScriptedNode, node: Node) -> None:
     says(scripted, getTransactionsToApprove={"trunkTransaction": H, "branchTransaction": K, "duration": 3})
     assert node.tips() == Tips(H, K)

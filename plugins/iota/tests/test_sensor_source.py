@@ -228,7 +228,7 @@ def test_a_pruned_stream_is_read_from_a_later_head_on(tmp_path: Path) -> None:
     assert late.heads[0].index == 9
     clock.wait(GAP_S - 1)
     assert late.read("north", "", 100).readings == ()
-    assert ["packet 0 was confirmed, and no node shows it any more" in text for text in said] == [True]
+    assert ["packet 0 was confirmed, its head says, and no node shows a valid one" in text for text in said] == [True]
     clock.wait(1)
     assert read_all(late) == more[12:]
     assert ["packets 0 to 5 are on the ledger no more" in text for text in said] == [False, True]
@@ -290,6 +290,32 @@ def test_a_position_of_another_stream_is_refused(tmp_path: Path) -> None:
     position = Follower(node.tangle(), OPEN, Admission([old])).read("north", "", 4).position
     with pytest.raises(DamagedError, match=f"no position in the stream of sensor north with the key {new[:16]}"):
         Follower(node.tangle(), OPEN, Admission([new])).read("north", position, 4)
+
+
+def test_what_a_sensor_miscounts_is_divided_there(tmp_path: Path) -> None:
+    """However a stream is divided, its readings have the same numbers."""
+    node, numbers = MemoryTangle(), [0, 1, 9]
+    with Sensor(tmp_path / "north", node.tangle()) as sensor:
+        sign = sensor.feeder._signer.sign
+        sensor.feeder._signer.sign = lambda number, batch, _: sign(number, batch, numbers[number])  # type: ignore[method-assign]
+        for start in (0, 2, 4):
+            sensor.send(*READINGS[start : start + 2])
+    follower, position = Follower(node.tangle(), OPEN, Admission(everybody=True)), ""
+    for start, number in zip((0, 2, 4), numbers, strict=True):
+        packet = follower.read("north", position, 100)
+        assert (list(packet.readings), packet.first) == (READINGS[start : start + 2], number)
+        position = packet.position
+
+
+def test_a_new_stream_under_a_name_that_another_one_had_is_said(tmp_path: Path) -> None:
+    node, said = MemoryTangle(), list[str]()
+    keys = [stream(tmp_path / name, node.tangle(), READINGS[:2]) for name in ("old", "new")]
+    (tmp_path / "keys").write_text(keys[0])
+    follower = Follower(node.tangle(), OPEN, Admission(file=tmp_path / "keys"), tell=said.append)
+    assert [head.key for head in follower.discover()] == keys[:1]
+    (tmp_path / "keys").write_text(keys[1] + "\n")
+    assert [head.key for head in follower.discover()] == keys[1:]
+    assert ["began another stream under this name" in text for text in said].count(True) == 1
 
 
 def test_heads_move_to_other_addresses_as_time_passes(tmp_path: Path) -> None:

@@ -4,13 +4,13 @@ from typing import Annotated
 
 import msgspec
 
-from learnae_iota.bundles.transactions import LATEST_MS
 from learnae_iota.trinary.trytes import HASH_TRYTES
 
 FULL = 1000
 """So many hashes a node returns for one query, unless it says otherwise; more are cut off without a word."""
 
 _MAX_HASHES = 50_000
+_LATEST_MS = 3_500_000_000_000  # in 2080: a clock that is later would put times into transactions that they cannot hold
 _Hash = Annotated[str, msgspec.Meta(pattern=rf"\A[9A-Z]{{{HASH_TRYTES}}}\Z")]
 _Hashes = Annotated[list[_Hash], msgspec.Meta(max_length=_MAX_HASHES)]
 _Index = Annotated[int, msgspec.Meta(ge=0, le=2**40)]
@@ -26,7 +26,7 @@ class Info(msgspec.Struct):
     latest_hash: _Hash | None = msgspec.field(name="latestMilestone", default=None)
     solid: _Index = msgspec.field(name="latestSolidSubtangleMilestoneIndex", default=0)
     synced: bool | None = msgspec.field(name="isSynced", default=None)
-    time_ms: Annotated[int, msgspec.Meta(ge=0, le=LATEST_MS)] = msgspec.field(name="time", default=0)
+    time_ms: Annotated[int, msgspec.Meta(ge=0, le=_LATEST_MS)] = msgspec.field(name="time", default=0)
     features: Annotated[list[_Short], msgspec.Meta(max_length=100)] = []
     coordinator: _Hash | None = msgspec.field(name="coordinatorAddress", default=None)
 

@@ -131,4 +131,9 @@ class Discovery:
         elif known is None and len(self._heads) >= MAX_SENSORS:
             self._tell(f"more than {MAX_SENSORS} sensors; the others are left out")
         elif known is None or known.key != head.key or head.index >= known.index:
+            if known is not None and (known.key, known.first_root) != (head.key, head.first_root):
+                self._tell(
+                    f"sensor {head.sensor}: the key {head.key[:16]} began another stream under this name; a peer that read that"
+                    f" of {known.key[:16]} reads no second one: let it stream under another --sensor name"
+                )
             self._heads[head.sensor] = head

@@ -68,8 +68,8 @@ class Gap:
             self._root, self._since_s = place.root, self._now_s()
             self._epoch, self._pruned = None, set()
             self._tell(
-                f"sensor {head.sensor}: packet {place.index} was confirmed, and no node shows it any more; if that is so for"
-                f" {GAP_S:.0f} s, it is passed over"
+                f"sensor {head.sensor}: packet {place.index} was confirmed, its head says, and no node shows a valid one; if"
+                f" that is so for {GAP_S:.0f} s, it is passed over"
             )
         if self._now_s() < self._since_s + GAP_S:
             return None

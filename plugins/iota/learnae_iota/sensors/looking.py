@@ -134,5 +134,5 @@ def cloned(what: str) -> ClonedIdentityError:
     """Return the error that says so."""
     return ClonedIdentityError(
         f"somebody else signs with this sensor's keys: {what}; the state folder was copied, or an old copy was restored."
-        " Stop the other one and go on with its folder, or begin a new stream with another --state"
+        " Stop the other one and go on with its folder, or begin a new stream with another --state and another --sensor name"
     )

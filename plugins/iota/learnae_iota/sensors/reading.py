@@ -113,8 +113,11 @@ class StreamReader:
                 continue
             if packet.end and place.offset >= len(packet.readings):
                 return Packet(tuple(readings), str(place) if readings else position, True, first)
+            number = packet.first + place.offset
+            if first is not None and number != first + len(readings):
+                break  # the sensor miscounts, which the next answer shows by its number
             if first is None:
-                first = packet.first + place.offset
+                first = number
             some = packet.readings[place.offset : place.offset + max_readings - len(readings)]
             readings += some
             offset = place.offset + len(some)

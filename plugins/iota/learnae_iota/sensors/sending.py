@@ -24,6 +24,7 @@ from learnae_iota.stopping import Stop
 from learnae_iota.trinary.kernel import Kernel, choose_kernel
 
 _LOOKED_AT = 10
+_SAID_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +148,16 @@ class Feeder:
         last = self._state.last()
         if last is not None and self._told <= last.number:
             self._send_head()
+        said_s = self._pacing.now_s()
         while self._waiting.hopeful or self._heads:
             self.settle()
             if self._waiting.hopeful or self._heads:
                 self._pause(0.5)
+            if self._pacing.now_s() >= said_s + _SAID_S:
+                said_s = self._pacing.now_s()
+                self._tell(
+                    f"{self._waiting.hopeful} packets and {len(self._heads)} heads are not confirmed yet; they are waited for"
+                )
         for number in self._waiting.numbers:
             self._tell(f"packet {number} is confirmed, and still buried below what others wrote; the same command tries again")
 

@@ -161,9 +161,10 @@ class DevelopmentNode:
         while True:
             await asyncio.sleep(self._settings.milestone_interval_s)
             try:
-                while await asyncio.to_thread(self._ledger.judge):
-                    pass
-                await asyncio.to_thread(self._ledger.set_milestone, self._clock())
+                is_more = True
+                while is_more:  # what is ready need not wait for what somebody makes hard to judge
+                    is_more = await asyncio.to_thread(self._ledger.judge)
+                    await asyncio.to_thread(self._ledger.set_milestone, self._clock())
             except sqlite3.Error as exc:
                 _log.warning("no milestone could be set: %s", exc)
             except Exception:

@@ -135,9 +135,14 @@ class Ledger:
         )
 
     def _judge(self, refuse_after: int | None = None) -> None:
-        """Judge what can be judged, in order of arrival; refuse if a tail after that number is wrong."""
+        """Judge what can be judged, the newest first; refuse if a tail after that number is wrong.
+
+        So a bundle that came just now does not wait for the many that somebody lets wait, and wakes again and again.
+        """
         execute, left = self._connection.execute, LOOKED_AT
-        following = "SELECT tail, hash FROM waiting JOIN transactions ON number = tail WHERE needs IS NULL ORDER BY tail LIMIT 1"
+        following = (
+            "SELECT tail, hash FROM waiting JOIN transactions ON number = tail WHERE needs IS NULL ORDER BY tail DESC LIMIT 1"
+        )
         while left > 0:
             row = execute(following).fetchone()
             if row is None:

@@ -198,7 +198,7 @@ def test_work_that_is_too_much_for_one_go_is_left_over(
     monkeypatch.setattr(ledger_module, "LOOKED_AT", 1)
     bundles = [attach() for _ in range(3)]
     ledger.add([entry for bundle in bundles for entry in entries(bundle)])
-    assert [standing(ledger, bundle.tail) for bundle in bundles] == [READY, WAITING, WAITING]
+    assert [standing(ledger, bundle.tail) for bundle in bundles] == [WAITING, WAITING, READY]
     assert ledger.judge()
     assert not ledger.judge()
     assert not ledger.judge()
