@@ -178,8 +178,11 @@ def test_who_follows_may_be_there_before_the_sensor(tmp_path: Path, node: str) -
 
 
 def test_a_file_that_is_not_there_makes_no_state(tmp_path: Path) -> None:
-    done = sensor(*streaming(tmp_path / "none.csv", tmp_path / "state", "http://127.0.0.1:9"))
-    assert "none.csv: is not there, or may not be read" in " ".join(done.stderr.split())
+    command = streaming(tmp_path / "none.csv", tmp_path / "state", "http://127.0.0.1:9")
+    whole = [sys.executable, "-m", "learnae", "sensor", *command]
+    done = subprocess.run(whole, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.endswith("none.csv: is not there, or may not be read\n")
     assert not (tmp_path / "state").exists()
     assert done.stdout == ""
 
