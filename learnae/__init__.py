@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from learnae.applying.model import Model, load_model
     from learnae.applying.states import offered_locators
-    from learnae.codec.seal import read_secret, secret_check
+    from learnae.codec.seal import read_secret
     from learnae.config.resolve import load_settings
     from learnae.config.settings import PeerSettings
     from learnae.errors import (
@@ -117,14 +117,13 @@ __all__ = [
     "offered_locators",
     "read_secret",
     "run_peer",
-    "secret_check",
     "write_folder",
 ]
 
 _HOMES = {
     "learnae.applying.model": ("Model", "load_model"),
     "learnae.applying.states": ("offered_locators",),
-    "learnae.codec.seal": ("read_secret", "secret_check"),
+    "learnae.codec.seal": ("read_secret",),
     "learnae.config.resolve": ("load_settings",),
     "learnae.config.settings": ("PeerSettings",),
     "learnae.errors": (

@@ -84,6 +84,15 @@ class CrashingTangle:
         return call
 
 
+def refuse_to_sign(copy: Sensor) -> None:
+    """Insist that a copy, which stands at packet 1, notices the other one before it signs."""
+    with pytest.raises(ClonedIdentityError, match="packet 1 is on the ledger, and is not the one that is kept here"):
+        copy.send({"x": 666})
+    last = copy.state.last()
+    assert last is not None
+    assert last.number == 0, "the copy signed all the same"
+
+
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("at", range(1, 27))
 def test_crashing_anywhere_loses_and_repeats_nothing(at: int, after: bool, tmp_path: Path) -> None:
@@ -237,11 +246,7 @@ def test_a_flood_hides_no_packet_from_a_restored_folder(tmp_path: Path) -> None:
             last = sensor.state.last()
             assert last is not None
         node.flood(last.address)
-        with pytest.raises(ClonedIdentityError, match="packet 1 is on the ledger, and is not the one that is kept here"):
-            copy.send({"x": 666})
-        last = copy.state.last()
-        assert last is not None
-        assert last.number == 0, "the copy signed all the same"
+        refuse_to_sign(copy)
 
 
 def test_a_restored_folder_is_noticed_where_its_next_packets_are_pruned(tmp_path: Path) -> None:
@@ -307,11 +312,7 @@ def test_a_copied_folder_is_noticed_before_it_signs(tmp_path: Path) -> None:
     with Sensor(tmp_path / "copy", node.tangle()) as copy:
         with Sensor(tmp_path / "north", node.tangle()) as sensor:
             sensor.send(*READINGS[3:6])
-        with pytest.raises(ClonedIdentityError, match="packet 1 is on the ledger, and is not the one that is kept here"):
-            copy.send({"x": 666})
-        last = copy.state.last()
-        assert last is not None
-        assert last.number == 0, "the copy signed all the same"
+        refuse_to_sign(copy)
 
 
 def test_an_old_copy_is_noticed_by_later_heads(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from learnae.interfaces.provider import Finding
 from learnae_iota.bundles.transactions import NULL_HASH
 from learnae_iota.bundles.work import weight_of
 from learnae_iota.nodes.client import open_client
-from learnae_iota.nodes.node import Node
+from learnae_iota.nodes.node import Node, NodeInfo
 from learnae_iota.nodes.several import Look, Nodes
 from learnae_iota.serving.embedded import running_node, shared_folder
 from learnae_iota.settings import TangleSettings
@@ -29,11 +29,12 @@ def look_at_tangle(settings: TangleSettings) -> list[Finding]:
         nodes += [Node(open_client(url, settings.client, timeout_s=patience_s)) for url in settings.nodes]
         looks = Nodes(nodes).look()
         findings = [finding for look in looks for finding in _about(look, settings)]
-        ready = [node for node, look in zip(nodes, looks, strict=True) if look.info is not None and not look.trouble]
+        ready = [(node, look.info) for node, look in zip(nodes, looks, strict=True) if look.info is not None and not look.trouble]
         if not ready:
             advice = "start a node, such as `learnae tangle serve`, or name others with --iota-node"
             return [*findings, Finding(False, "no node can be written to", advice)]
-        return [*findings, *_about_milestones(ready[0]), *_about_weight(ready[0], settings.weight)]
+        node, info = ready[0]
+        return [*findings, *_about_milestones(node, info), *_about_weight(node, settings.weight)]
     except LearnaeError as exc:
         return [Finding(False, str(exc), "learnae run --iota-node http://HOST:14265")]
     finally:
@@ -58,12 +59,11 @@ def _about(look: Look, settings: TangleSettings) -> Iterator[Finding]:
         yield Finding(True, f"{look.name} does no proof of work for others: it is done here")
 
 
-def _about_milestones(node: Node) -> list[Finding]:
+def _about_milestones(node: Node, info: NodeInfo) -> list[Finding]:
     """Look how old the last milestone is, where a coordinator sets them all the time: it may have ended."""
+    if not info.program.startswith(_HAS_COORDINATOR) or info.milestone_hash in {"", NULL_HASH}:
+        return []
     try:
-        info = node.info()
-        if not info.program.startswith(_HAS_COORDINATOR) or info.milestone_hash in {"", NULL_HASH}:
-            return []
         milestone = node.transactions([info.milestone_hash]).get(info.milestone_hash)
     except LearnaeError as exc:
         return [Finding(False, f"its last milestone cannot be read: {exc}", "look at the node's log")]

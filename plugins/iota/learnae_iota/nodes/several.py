@@ -77,8 +77,8 @@ class Nodes:
         """Return what ``work`` returns with the first node with which it does.
 
         A node that fails is passed over, and asked last for a while; so is one of another tangle than the first that answered,
-        and the operator hears of it. Nodes that do not know the ledger as it is now come last,
-        or, where something is to be written, not at all.
+        and the operator hears of it. Nodes that do not know the ledger as it is now come last, or, where something is to be
+        written, not at all.
 
         Args:
             work: May be called with several nodes, one after the other; what an earlier one took stays there.

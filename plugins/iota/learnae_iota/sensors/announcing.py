@@ -13,11 +13,14 @@ class Announcing:
 
     Args:
         head_every: Packets between two heads.
+
+    Attributes:
+        told: The packet that comes next, as the last head says; 0 before the first.
     """
 
     def __init__(self, head_every: int) -> None:
         self._head_every = head_every
-        self._index, self._sent_s, self._ends_s = 0, -math.inf, -math.inf
+        self.told, self._sent_s, self._ends_s = 0, -math.inf, -math.inf
 
     def is_due(self, index: int, now_s: float) -> bool:
         """Tell whether a head should be sent before a packet, or where there is none to send.
@@ -26,7 +29,7 @@ class Announcing:
             index: The packet that comes next.
             now_s: Seconds that only grow.
         """
-        paused = now_s >= self._sent_s + PAUSE_S and index >= self._index + self._head_every
+        paused = now_s >= self._sent_s + PAUSE_S and index >= self.told + self._head_every
         return paused or now_s >= self._ends_s
 
     def sent(self, index: int, now_s: float, now_ms: int) -> int:
@@ -37,6 +40,6 @@ class Announcing:
             now_s: Seconds that only grow.
             now_ms: The time by the nodes.
         """
-        self._index, self._sent_s = index, now_s
+        self.told, self._sent_s = index, now_s
         self._ends_s = now_s + (EPOCH_MS - now_ms % EPOCH_MS) / 1000
         return epoch_of(now_ms)

@@ -71,7 +71,6 @@ class Feeder:
         patience = Patience(self._pacing, self._stop, tell)
         self._insist, self._pause = patience.insist, patience.pause
         self._announcing = Announcing(self._pacing.head_every)
-        self._told = -1  # the packet that the last head said comes next
         self._heads: dict[bool, _SentHead] = {}  # by whether they are for the fixed address
         self._waiting = Unconfirmed(state.unconfirmed())
 
@@ -146,7 +145,7 @@ class Feeder:
         minutes. It stays in the state folder, and is attached again when the stream goes on.
         """
         last = self._state.last()
-        if last is not None and self._told <= last.number:
+        if last is not None and self._announcing.told <= last.number:
             self._send_head()
         said_s = self._pacing.now_s()
         while self._waiting.hopeful or self._heads:
@@ -212,7 +211,7 @@ class Feeder:
         epoch = self._announcing.sent(head.index, now_s, now_ms)
         posting = write_head(head, self._key, self._session, None if fixed else epoch)
         bundle = self._insist(partial(self._tangle.send, [posting], stop=self._stop))
-        self._heads[fixed], self._told = _SentHead(bundle.tail, now_s), head.index
+        self._heads[fixed] = _SentHead(bundle.tail, now_s)
 
     def _refuse_later_heads(self) -> bool:
         """Look for heads of this sensor that this folder cannot have sent; return whether one lies at the fixed address."""

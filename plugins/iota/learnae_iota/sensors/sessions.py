@@ -1,6 +1,5 @@
 """What all sensor streams of a session share: the tag and the addresses of their heads, and the seal of their messages."""
 
-import hashlib
 import os
 import re
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from learnae.errors import ConfigError, ForgedError, UsageError
 from learnae_iota.bundles.transactions import TAG_TRYTES
-from learnae_iota.trinary.trytes import ALPHABET, HASH_TRYTES
+from learnae_iota.trinary.trytes import HASH_TRYTES, derived_trytes
 
 MAX_MESSAGE_BYTES = 400_000
 """Of one message of a stream, sealed: 366 transactions, so that a query for its address shows two attachments."""
@@ -113,8 +112,7 @@ class SensorSession:
 
     def _trytes(self, purpose: str) -> str:
         key = b"" if self.secret is None else _derive(self.secret, b"")
-        digest = hashlib.shake_256(key + self._context(purpose)).digest(HASH_TRYTES)
-        return "".join(ALPHABET[byte % len(ALPHABET)] for byte in digest)
+        return derived_trytes(key + self._context(purpose), HASH_TRYTES)
 
 
 def epoch_of(time_ms: int) -> int:

@@ -1,7 +1,5 @@
 """Signs a sensor's packets: its place in its channel, the keys of the leaf there, and what only this sensor can know of it."""
 
-import hashlib
-
 from learnae_iota.bundles.transactions import TAG_TRYTES
 from learnae_iota.mam.channel import Channel, Mode
 from learnae_iota.mam.merkle import Tree, grow
@@ -13,7 +11,7 @@ from learnae_iota.sensors.kept import KeptPacket, Stream
 from learnae_iota.sensors.packets import write_packet
 from learnae_iota.sensors.sessions import SensorSession
 from learnae_iota.trinary.kernel import Kernel
-from learnae_iota.trinary.trytes import ALPHABET, to_trytes
+from learnae_iota.trinary.trytes import derived_trytes, to_trytes
 
 
 class Signer:
@@ -77,9 +75,7 @@ class Signer:
 
     def tag(self, number: int) -> str:
         """Return the tag of a packet's transactions: 27 trytes that nobody without this key knows before they are there."""
-        data = b"learnae/iota/sensors/packet tag/%d/" % number + self._stream.private
-        digest = hashlib.shake_256(data).digest(TAG_TRYTES)
-        return "".join(ALPHABET[byte % len(ALPHABET)] for byte in digest)
+        return derived_trytes(b"learnae/iota/sensors/packet tag/%d/" % number + self._stream.private, TAG_TRYTES)
 
     def _side_key(self) -> str:
         return self._session.side_key(self.key.public) if self._stream.terms.mode is Mode.RESTRICTED else ""

@@ -1,6 +1,5 @@
 """What ``learnae sensor stream`` does: from an input to a tangle, for as long as there is something to send."""
 
-import os
 import signal
 import sys
 import threading
@@ -8,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -17,7 +15,7 @@ from learnae.errors import ConfigError, DataError
 from learnae_iota.clock import milliseconds
 from learnae_iota.mam.channel import Mode
 from learnae_iota.sensors.batching import Batch, batches
-from learnae_iota.sensors.feeding import FileSource, Format, LineInput, PipeSource
+from learnae_iota.sensors.feeding import FileSource, Format, LineInput, LineSource, PipeSource
 from learnae_iota.sensors.kept import Terms
 from learnae_iota.sensors.looking import SensorTangle
 from learnae_iota.sensors.pacing import Pacing
@@ -96,18 +94,18 @@ def stream_readings(
         UnavailableError: No node answered for longer than the settings allow.
     """
     session = sensor_session(settings.session, read_secret(settings.secret_file) if settings.secret_file else None)
-    terms = Terms.of(session, settings.sensor, _mode(settings), settings.security)
+    terms, style = Terms.of(session, settings.sensor, _mode(settings), settings.security), _style(settings)
     stop = Stop()
     pacing = Pacing(head_every=settings.head_every, give_up_s=settings.give_up_s, wait=stop.wait)
     with ExitStack() as opened:
-        if settings.source != STDIN and not os.access(settings.source, os.R_OK):
-            raise DataError(f"{settings.source}: is not there, or may not be read")
+        lines = opened.enter_context(_lines(settings))
         state = opened.enter_context(SensorState.open(settings.state, terms, milliseconds))
         feeder = Feeder(state, session, tangle, stop=stop, pacing=pacing, tell=say)
         data(feeder.public)
         last = state.last()
         position = last.input if last and (settings.source != STDIN or settings.replay) else ""
-        source = opened.enter_context(_input(settings, position, say))
+        name = "stdin" if settings.source == STDIN else settings.source
+        source = LineInput(lines, name, position=position, style=style, columns=settings.columns, tell=say)
         opened.enter_context(_signals(stop))
         progress = Progress(say)
         try:
@@ -148,23 +146,26 @@ def _mode(settings: StreamSettings) -> Mode:
     return mode
 
 
-@contextmanager
-def _input(settings: StreamSettings, position: str, say: Callable[[str], None]) -> Iterator[LineInput]:
+def _style(settings: StreamSettings) -> Format:
     try:
-        style = Format(settings.style)
+        return Format(settings.style)
     except ValueError as exc:
         raise ConfigError(f"no format named {settings.style!r}; there are: {', '.join(Format)}") from exc
-    made = partial(LineInput, position=position, style=style, columns=settings.columns, tell=say)
+
+
+@contextmanager
+def _lines(settings: StreamSettings) -> Iterator[LineSource]:
     if settings.source == STDIN:
-        yield made(PipeSource(sys.stdin.fileno()), "stdin")
+        yield PipeSource(sys.stdin.fileno())
         return
     try:
         file = Path(settings.source).open("rb")  # noqa: SIM115  # it is closed below
+    except (FileNotFoundError, PermissionError) as exc:
+        raise DataError(f"{settings.source}: is not there, or may not be read") from exc
     except OSError as exc:
         raise DataError(f"{settings.source}: cannot be read: {exc.strerror}") from exc
     with file:
-        source = FileSource(file, follow=settings.follow)
-        yield made(source, settings.source)
+        yield FileSource(file, follow=settings.follow)
 
 
 @contextmanager

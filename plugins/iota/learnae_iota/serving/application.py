@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ipaddress
+import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass
@@ -135,15 +136,23 @@ async def _end(tasks: Iterable[asyncio.Future[Any]]) -> None:
 
 
 def _is_small(headers: dict[bytes, bytes]) -> bool:
+    declared = _declared_bytes(headers)
+    return declared is not None and declared <= SMALL_BYTES
+
+
+def _declared_bytes(headers: dict[bytes, bytes]) -> int | None:
+    """Return how long a request says that it is; ``None`` if it does not say. What is absurdly long is ``sys.maxsize``."""
     declared = headers.get(b"content-length", b"")
-    return declared.isdigit() and len(declared) <= _LENGTH_DIGITS and int(declared) <= SMALL_BYTES
+    if not declared.isdigit():
+        return None
+    return int(declared) if len(declared) <= _LENGTH_DIGITS else sys.maxsize
 
 
 async def _body(headers: dict[bytes, bytes], receive: Receive, max_bytes: int) -> bytes:
     """Read a body. One that is somewhat too long is heard out, so that its sender reads why it is declined."""
     too_large = DeclinedError(f"a request of more than {max_bytes} bytes", TOO_LARGE)
-    declared = headers.get(b"content-length", b"")
-    if declared.isdigit() and (len(declared) > _LENGTH_DIGITS or int(declared) > _HEARD_OUT * max_bytes):
+    declared = _declared_bytes(headers)
+    if declared is not None and declared > _HEARD_OUT * max_bytes:
         raise too_large
     body, length = bytearray(), 0
     while True:

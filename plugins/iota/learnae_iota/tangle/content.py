@@ -16,7 +16,6 @@ CONTENT_TRANSACTIONS = 32
 """Of a message that carries bytes."""
 
 LENGTH_BYTES = 4
-BYTES_A_TRANSACTION = MESSAGE_TRYTES // 2
 _TRYTES_A_BYTE = 2
 
 

@@ -4,6 +4,7 @@ A trit is -1, 0 or 1. A tryte is three trits, the least significant first, and i
 -13 … -1. Trits are ``int8`` arrays; trytes, which travel as text, are ``str``.
 """
 
+import hashlib
 import re
 
 import numpy as np
@@ -102,6 +103,12 @@ def add_integer(trits: Trits, number: int) -> Trits:
         number, digit = divmod(trit + number + 1, 3)
         result[position] = digit - 1
     return result
+
+
+def derived_trytes(data: bytes, count: int) -> str:
+    """Derive so many trytes from data (SHAKE-256): other data give others, and no trytes tell their data."""
+    digest = hashlib.shake_256(data).digest(count)
+    return "".join(ALPHABET[byte % len(ALPHABET)] for byte in digest)
 
 
 def encode_bytes(data: bytes) -> str:
