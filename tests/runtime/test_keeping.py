@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from learnae.plugins.facade import Plugins
 from learnae.runtime.peer import Outcome
 from learnae.runtime.running import run_peer
 from learnae.testing.rows import toy_manifest
-from learnae.values.ids import Locator
+from learnae.values.ids import Locator, PeerId
 from learnae.values.journal import AnyFact, FileKept, FileLetGo, JournalLine, Notice
 from learnae.values.manifest import Manifest
 
@@ -81,12 +82,14 @@ def manifest(tmp_path: Path) -> Manifest:
     return made
 
 
-def _settings(folder: Path, name: str, *, keeping: KeepingSection = ALL, **network: Any) -> PeerSettings:
+def _settings(
+    folder: Path, name: str, *, keeping: KeepingSection = ALL, until: str = "converged", **network: Any
+) -> PeerSettings:
     columns, table = synthetic_rows(160, seed=ord(name[0]))
     write_csv(folder / f"{name}.csv", columns, table)
     given = {"transport": "memory", "quiet_period_s": 1.0, "presence_interval_s": 0.1, "retry_s": 0.1, "retention_s": 0.2}
     return PeerSettings(
-        peer=PeerSection(session=folder / "session.json", state=folder / name, until="converged", data=folder / f"{name}.csv"),
+        peer=PeerSection(session=folder / "session.json", state=folder / name, until=until, data=folder / f"{name}.csv"),
         training=TrainingSection(framework="numpy", epochs=1, learning_rate=0.01),
         network=NetworkSection(**{**given, **network}),
         keeping=keeping,
@@ -104,28 +107,59 @@ def _run(plugins: Plugins, *settings: PeerSettings) -> list[Outcome]:
     return asyncio.run(together())
 
 
+def _run_until(is_done: Callable[[], bool], plugins: Plugins, *settings: PeerSettings) -> None:
+    """Run peers until something is so: a peer may converge and stop before the last of its files is kept, or let go."""
+
+    async def together() -> None:
+        peers = [asyncio.create_task(run_peer(each, plugins)) for each in settings]
+        async with asyncio.timeout(120):
+            while not (is_done() or any(peer.done() for peer in peers)):
+                await asyncio.sleep(0.02)
+        for peer in peers:
+            peer.cancel()
+        ended = await asyncio.gather(*peers, return_exceptions=True)
+        assert all(isinstance(each, asyncio.CancelledError) for each in ended), ended
+
+    asyncio.run(together())
+
+
+def _lines(folder: Path, name: str) -> list[JournalLine]:
+    path = folder / name / "events.jsonl"
+    return [msgspec.json.decode(line, type=JournalLine) for line in path.read_bytes().splitlines()] if path.exists() else []
+
+
 def _facts(folder: Path, name: str) -> list[AnyFact]:
-    lines = (folder / name / "events.jsonl").read_bytes().splitlines()
-    return [msgspec.json.decode(line, type=JournalLine).fact for line in lines]
+    return [line.fact for line in _lines(folder, name)]
 
 
-def _owner(manifest: Manifest, outcome: Outcome) -> str:
-    return Seal(session_id(manifest), None).owner(outcome.peer)
+def _peer(folder: Path, name: str) -> PeerId:
+    return _lines(folder, name)[0].peer
+
+
+def _owner(manifest: Manifest, peer: PeerId) -> str:
+    return Seal(session_id(manifest), None).owner(peer)
+
+
+def _kept(folder: Path, name: str) -> list[FileKept]:
+    return [fact for fact in _facts(folder, name) if isinstance(fact, FileKept)]
+
+
+def _has_kept_every_kind(folder: Path, *names: str) -> bool:
+    return all({fact.kind for fact in _kept(folder, name)} == {"model", "slice", "hashlist"} for name in names)
 
 
 def test_what_others_offer_is_kept_and_what_a_killed_peer_left_is_released(tmp_path: Path, manifest: Manifest) -> None:
     ledger = MemoryLedger()
     plugins = Plugins.of(OnMemory(ledger), numpy_framework)
     names = ("anna", "bob")
-    settings = [_settings(tmp_path, name, expect_peers=1) for name in names]
-    outcomes = _run(plugins, *settings)
-    for name, outcome in zip(names, outcomes, strict=True):
-        kept = [fact for fact in _facts(tmp_path, name) if isinstance(fact, FileKept)]
-        assert {fact.kind for fact in kept} == {"model", "slice", "hashlist"}
-        assert {fact.author for fact in kept} == {other.peer for other in outcomes} - {outcome.peer}
-        held = set(ledger.held(_owner(manifest, outcome)))
-        assert len(held & set(offered_locators(tmp_path / name))) >= len(kept)
-    author, other = (_owner(manifest, outcome) for outcome in outcomes)
+    settings = [_settings(tmp_path, name, until="forever") for name in names]
+    _run_until(lambda: _has_kept_every_kind(tmp_path, *names), plugins, *settings)
+    author, other = (_owner(manifest, _peer(tmp_path, name)) for name in names)
+    for name, friend in zip(names, reversed(names), strict=True):
+        kept = _kept(tmp_path, name)
+        assert {fact.author for fact in kept} == {_peer(tmp_path, friend)}
+        held = set(ledger.held(_owner(manifest, _peer(tmp_path, name))))
+        assert len(held & set(offered_locators(tmp_path / name))) >= len({(fact.kind, fact.digest) for fact in kept})
     slices = [locator for locator in ledger.held(author) if locator in ledger.held(other)]
     for locator in ledger.held(author):
         ledger.drop(author, locator)
@@ -133,25 +167,28 @@ def test_what_others_offer_is_kept_and_what_a_killed_peer_left_is_released(tmp_p
     assert all(ledger.load(locator, 10**6) for locator in slices), "with its author gone, others still have them"
 
     stray = ledger.store(other, b"stored by a run that was killed before it could commit")
-    _run(plugins, settings[1])
-    assert stray not in ledger.held(other)
+    _run_until(lambda: stray not in ledger.held(other), plugins, settings[1])
     assert any("releasing files that are left over" in fact.text for fact in _facts(tmp_path, "bob") if isinstance(fact, Notice))
 
 
 def test_other_settings_at_the_next_start_let_files_go(tmp_path: Path, manifest: Manifest) -> None:
     ledger = MemoryLedger()
     plugins = Plugins.of(OnMemory(ledger), numpy_framework)
-    outcomes = _run(plugins, *(_settings(tmp_path, name, expect_peers=1) for name in ("anna", "bob")))
-    bob = _owner(manifest, outcomes[1])
-    store = Store.open(tmp_path / "bob" / "peer.sqlite", session_id(manifest))
-    kept = {locator for file in store.load().kept.values() if file.kept for locator in file.locators}
-    store.close()
+    names = ("anna", "bob")
+    _run_until(
+        lambda: _has_kept_every_kind(tmp_path, "bob"), plugins, *(_settings(tmp_path, name, until="forever") for name in names)
+    )
+    bob = _owner(manifest, _peer(tmp_path, "bob"))
+    with closing(Store.open(tmp_path / "bob" / "peer.sqlite", session_id(manifest))) as store:
+        kept = {locator for file in store.load().kept.values() if file.kept for locator in file.locators}
     assert kept
     assert kept <= set(ledger.held(bob))
+
+    def are_let_go() -> bool:
+        return not kept & (set(ledger.held(bob)) | offered_locators(tmp_path / "bob"))
+
     none = KeepingSection(own_models="none", foreign_models="none", foreign_slices="none", foreign_hashlists="none")
-    _run(plugins, _settings(tmp_path, "bob", keeping=none))
-    assert not kept & set(ledger.held(bob))
-    assert not kept & offered_locators(tmp_path / "bob")
+    _run_until(are_let_go, plugins, _settings(tmp_path, "bob", keeping=none, until="forever"))
     assert {fact.kind for fact in _facts(tmp_path, "bob") if isinstance(fact, FileLetGo)} >= {"model", "slice", "hashlist"}
 
 
@@ -169,17 +206,7 @@ def test_a_storage_that_never_answers_keeps_nobody_from_training(tmp_path: Path,
 def test_a_storage_that_answers_late_is_asked_again_while_the_peer_is_at_work(tmp_path: Path, manifest: Manifest) -> None:
     ledger = MemoryLedger()
     (outcome,) = _run(Plugins.of(OnMemory(ledger), numpy_framework), _settings(tmp_path, "anna"))
-    stray = ledger.store(_owner(manifest, outcome), b"a stray")
-    _run(Plugins.of(OnMemory(ledger, LateToAnswer), numpy_framework), _settings(tmp_path, "anna", quiet_period_s=2.0))
-    assert stray not in ledger.held(_owner(manifest, outcome))
-
-
-def test_a_folder_that_all_share_keeps_nothing_and_nothing_is_said(tmp_path: Path, manifest: Manifest) -> None:
-    settings = [_settings(tmp_path, name, expect_peers=1, transport="localfs") for name in ("anna", "bob")]
-    outcomes = _run(Plugins.discover(), *settings)
-    assert [outcome.reason for outcome in outcomes] == ["converged"] * 2
-    facts = _facts(tmp_path, "anna")
-    assert not [fact for fact in facts if isinstance(fact, FileKept) or (isinstance(fact, Notice) and "keep" in fact.text)]
-    owner = _owner(manifest, outcomes[0])
-    there = {f"localfs:{owner}/{path.name}" for path in (tmp_path / "ledger").glob(f"learnae/v1/*/files/{owner}/*")}
-    assert {locator for locator in offered_locators(tmp_path / "anna") if locator in there}
+    anna = _owner(manifest, outcome.peer)
+    stray = ledger.store(anna, b"a stray")
+    late = Plugins.of(OnMemory(ledger, LateToAnswer), numpy_framework)
+    _run_until(lambda: stray not in ledger.held(anna), late, _settings(tmp_path, "anna", until="forever"))
