@@ -210,3 +210,14 @@ def test_a_storage_that_answers_late_is_asked_again_while_the_peer_is_at_work(tm
     stray = ledger.store(anna, b"a stray")
     late = Plugins.of(OnMemory(ledger, LateToAnswer), numpy_framework)
     _run_until(lambda: stray not in ledger.held(anna), late, _settings(tmp_path, "anna", until="forever"))
+
+
+def test_a_folder_that_all_share_keeps_nothing_and_nothing_is_said(tmp_path: Path, manifest: Manifest) -> None:
+    settings = [_settings(tmp_path, name, expect_peers=1, transport="localfs") for name in ("anna", "bob")]
+    outcomes = _run(Plugins.discover(), *settings)
+    assert [outcome.reason for outcome in outcomes] == ["converged"] * 2
+    facts = _facts(tmp_path, "anna")
+    assert not [fact for fact in facts if isinstance(fact, FileKept) or (isinstance(fact, Notice) and "keep" in fact.text)]
+    owner = _owner(manifest, outcomes[0].peer)
+    there = {f"localfs:{owner}/{path.name}" for path in (tmp_path / "ledger").glob(f"learnae/v1/*/files/{owner}/*")}
+    assert {locator for locator in offered_locators(tmp_path / "anna") if locator in there}
