@@ -10,8 +10,9 @@ their first packet, and lies that it signed with a channel and a key of its own.
 
 It is checked that every peer trained on exactly the readings of the three, each once: the counts, and the digests of the
 dataslices of all passes that it made. Else a sentence says what differs, and the exit status is 1. The accuracy on rows that
-nobody has stands beside that of peers that had the same rows in a file. Announcements and files go through a folder; the node
-is the development node, or with ``--hornet`` a real HORNET. Without ``--data`` the rows are synthetic.
+nobody has stands beside that of peers that had the same rows in a file; with ``--pass-spacings 1000 0`` all is done with each of
+these settings, in the same run. Announcements and files go through a folder; the node is the development node, or with
+``--hornet`` a real HORNET. Without ``--data`` the rows are synthetic.
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ from tangle_sessions import (
 )
 
 from learnae.data.assignment import is_validation
+from learnae.performing.opening import STREAM_SPACING
 from learnae.values.ids import Digest
 from learnae.values.journal import Notice
 from learnae.values.manifest import Manifest
@@ -220,9 +222,9 @@ class Trial:
         session.wait(self.options.deadline)
         return self._scores(session)
 
-    def fed(self, tangle: Tangle) -> tuple[dict[str, float], list[str]]:
+    def fed(self, tangle: Tangle, spacing: int) -> tuple[dict[str, float], list[str]]:
         """Let the peers train on what sensors stream; return the accuracies, and what is wrong with what they trained on."""
-        session = FedSession(self.folder / "fed", self.manifest, tangle)
+        session = FedSession(self.folder / f"fed-{spacing}", self.manifest, tangle)
         sensors = {
             name: RunningSensor(
                 session.folder, name, tangle, self.manifest.name, packet=self.options.instances_per_packet
@@ -232,7 +234,8 @@ class Trial:
         forger = Forger(tangle, self.manifest.name, list(self.columns))
         try:
             began_s = time.monotonic()
-            self._start(session, {name: np.concatenate([self.validation[name], self.kept[name]]) for name in PEERS})
+            files = {name: np.concatenate([self.validation[name], self.kept[name]]) for name in PEERS}
+            self._start(session, files, pass_spacing=spacing)
             kills = self._stream(session, sensors, forger)
             total = sum(len(rows) for rows in self.streams.values())
             for name in PEERS:
@@ -291,11 +294,11 @@ class Trial:
             sensor.finish(deadline_s)
         return kills
 
-    def _start(self, session: RunningSession, files: dict[str, Table]) -> None:
+    def _start(self, session: RunningSession, files: dict[str, Table], **training: int) -> None:
         for name, rows in files.items():
             session.start(
-                Member(name, rows), framework=self.options.framework, averaging=self._averaging, training=TRAINING,
-                expect_peers=len(PEERS) - 1, quiet_period_s=5.0,
+                Member(name, rows), framework=self.options.framework, averaging=self._averaging,
+                training={**TRAINING, **training}, expect_peers=len(PEERS) - 1, quiet_period_s=self.options.quiet_period,
             )  # fmt: skip
 
     def _complaints(self, session: FedSession, kills: int) -> list[str]:
@@ -335,6 +338,8 @@ def main() -> None:
     parser.add_argument("--test-rows", type=int, default=1_600)
     parser.add_argument("--weight", type=int, default=3, help="weight magnitude of the tangle")
     parser.add_argument("--sharing", action="store_true")
+    parser.add_argument("--quiet-period", type=float, default=20.0, help="seconds; of the peers")
+    parser.add_argument("--pass-spacings", type=int, nargs="+", default=[STREAM_SPACING], help="each is tried")
     options = parser.parse_args()
     wrong: list[str] = []
     for seed in range(options.first_seed, options.first_seed + options.seeds):
@@ -343,21 +348,29 @@ def main() -> None:
             trial = Trial(options, seed, folder)
             count = sum(len(rows) for rows in trial.streams.values())
             print(f"seed {seed}: {count} readings of {len(trial.streams)} sensors; sharing: {options.sharing}", flush=True)
-            with running_tangle(folder, hornet=options.hornet, weight=options.weight) as tangle:
-                fed, told = trial.fed(tangle)
-            if not told:
-                others = " and of the others'" if options.sharing else ""
-                beside = f"; beside them only on {options.file_rows} of its file{others}" if options.file_rows else ", no other"
-                slices = sum(-(-len(rows) // SLICE_SIZE) for rows in trial.streams.values())
-                print(f"  each peer trained on exactly these, each once: {slices} dataslices, {PASSES} passes over each{beside}")
-            wrong += [f"seed {seed}: {text}" for text in told]
+            fed: dict[int, dict[str, float]] = {}
+            for spacing in options.pass_spacings:
+                with running_tangle(folder / f"tangle-{spacing}", hornet=options.hornet, weight=options.weight) as tangle:
+                    fed[spacing], told = trial.fed(tangle, spacing)
+                if not told:
+                    others = " and of the others'" if options.sharing else ""
+                    beside = (
+                        f"; beside them only on {options.file_rows} of its file{others}" if options.file_rows else ", no other"
+                    )
+                    slices = sum(-(-len(rows) // SLICE_SIZE) for rows in trial.streams.values())
+                    print(
+                        f"  each peer trained on exactly these, each once: {slices} dataslices, {PASSES} passes over each{beside}"
+                    )
+                wrong += [f"seed {seed}, pass spacing {spacing}: {text}" for text in told]
             files = trial.by_file()
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-        for name in PEERS:
-            print(f"  {name:9} fed {fed[name]:6.2f}   the same rows in a file {files[name]:6.2f}")
-        mean, other = statistics.mean(fed.values()), statistics.mean(files.values())
-        print(f"  mean      fed {mean:6.2f}   the same rows in a file {other:6.2f}   difference {mean - other:+.2f}", flush=True)
+        for spacing, scores in fed.items():
+            for name in PEERS:
+                print(f"  {name:9} fed {scores[name]:6.2f}   the same rows in a file {files[name]:6.2f}")
+            mean, other = statistics.mean(scores.values()), statistics.mean(files.values())
+            tells = f"fed {mean:6.2f}   the same rows in a file {other:6.2f}   difference {mean - other:+.2f}"
+            print(f"  mean      {tells}   pass spacing {spacing}", flush=True)
     if wrong:
         sys.exit("\n".join(wrong))
 

@@ -178,7 +178,7 @@ def _metavar(setting: Setting) -> str | None:  # noqa: PLR0911  # a table of kin
             return "|".join(type(choice))
         case _, float():
             return "SECONDS" if setting.name.endswith("_s") else "NUMBER"
-        case _, int():
+        case _ if setting.accepted.startswith("a whole number"):
             return "N"
         case _:
             return "NAME"

@@ -42,6 +42,13 @@ class TrainingSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     ] = None
     schedule_options: Annotated[Tuning, Meta(description="Arguments of the schedule, by name.")] = {}
     slices_per_cycle: Annotated[int, Meta(ge=1, le=10_000, description="Dataslices that one work cycle trains on together.")] = 1
+    pass_spacing: Annotated[
+        Annotated[int, Meta(ge=0, le=1_000_000)] | None,
+        Meta(
+            description="Passes over other dataslices between two over the same one, while more keep coming; by default 1000 "
+            "where sensors are read, else none."
+        ),
+    ] = None
 
     def for_framework(self) -> dict[str, object]:
         """Return what a framework is told when it is opened (``Context.training``).

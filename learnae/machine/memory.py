@@ -62,9 +62,13 @@ class QueuedPass(msgspec.Struct, frozen=True):
 
 
 class Uses(msgspec.Struct, frozen=True):
-    """How many passes over a slice this peer has begun, ever."""
+    """How many passes over a slice this peer has begun, ever.
+
+    ``turn`` is the place of the last of them among all passes that this peer has begun, from 1.
+    """
 
     begun: int
+    turn: int = 0
 
 
 class Tried(msgspec.Struct, frozen=True):

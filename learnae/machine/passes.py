@@ -1,6 +1,7 @@
 """The queue of passes over dataslices, indexed by number and by slice."""
 
 from bisect import bisect_left, insort
+from collections.abc import Callable
 
 from learnae.machine.memory import QueuedPass
 from learnae.machine.notebook import Notebook
@@ -50,14 +51,19 @@ class Passes:
         """Return the slices over which passes are queued."""
         return tuple(self._left)
 
-    def choose(self, most: int) -> tuple[QueuedPass, ...]:
-        """Choose passes at random among those with the lowest number, each over another slice."""
+    def is_any(self, may_begin: Callable[[QueuedPass], bool]) -> bool:
+        """Say whether any pass is queued that may begin."""
+        return any(may_begin(queued) for queued in self._notebook.memory.queue.values())
+
+    def choose(self, most: int, may_begin: Callable[[QueuedPass], bool]) -> tuple[QueuedPass, ...]:
+        """Choose passes at random among those with the lowest number that may begin, each over another slice."""
         chosen: dict[Digest, QueuedPass] = {}
         for number in sorted(self._by_number):
-            left = [digest for digest in self._by_number[number] if digest not in chosen]
+            left = [queued for digest in self._by_number[number] if may_begin(queued := QueuedPass(digest, number))]
+            left = [queued for queued in left if queued.slice not in chosen]
             while left and len(chosen) < most:
-                digest = left.pop(self._notebook.draw(len(left)))
-                chosen[digest] = QueuedPass(digest, number)
+                queued = left.pop(self._notebook.draw(len(left)))
+                chosen[queued.slice] = queued
         return tuple(chosen.values())
 
 

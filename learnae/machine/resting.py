@@ -8,6 +8,7 @@ from learnae.machine.folding import Folding
 from learnae.machine.notebook import Notebook
 from learnae.machine.offering import Offering
 from learnae.machine.sharing import Sharing
+from learnae.machine.slices import Slices
 from learnae.values.choices import Phase, Role
 from learnae.values.journal import Notice
 
@@ -27,9 +28,12 @@ TIDINGS: Final = (
 class Resting:
     """Knows what the last decision was made of, so that nothing is decided twice on the same grounds."""
 
-    def __init__(self, notebook: Notebook, board: Board, *, folding: Folding, offering: Offering, sharing: Sharing) -> None:
+    def __init__(
+        self, notebook: Notebook, board: Board, *, slices: Slices, folding: Folding, offering: Offering, sharing: Sharing
+    ) -> None:
         self._notebook = notebook
         self._board = board
+        self._slices = slices
         self._folding = folding
         self._offering = offering
         self._sharing = sharing
@@ -72,7 +76,8 @@ class Resting:
         now_s = self._notebook.now_s
         self._is_news = False
         self._offers, self._counted = self._board.offers(), self._count()
-        due = (self._folding.next_due_s(now_s), self.quiet_at_s if self.quiet_at_s > now_s else None)
+        quiet_at_s = self.quiet_at_s if self.quiet_at_s > now_s else None
+        due = (self._folding.next_due_s(now_s), self._slices.held_until_s, quiet_at_s)
         self._again_s = min((due_s for due_s in due if due_s is not None), default=None)
         if phase is not Phase.WAITING:
             self._waits_for = None

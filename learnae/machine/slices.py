@@ -13,6 +13,7 @@ from learnae.machine.memory import KnownSlice, QueuedPass, Uses
 from learnae.machine.notebook import Notebook
 from learnae.machine.passes import Passes
 from learnae.machine.rules import Rules
+from learnae.machine.spacing import Spacing
 from learnae.values.announcements import HashlistEntry, HashlistOffer, SliceUse
 from learnae.values.choices import Role
 from learnae.values.ids import Digest, PeerId
@@ -32,6 +33,7 @@ class Slices:
         self._fetching: set[tuple[FileKind, Digest]] = set()
         self._read_hashlists: set[Digest] = set()
         self._passes = Passes(notebook)
+        self._spacing = Spacing(notebook)
         self._to_check: dict[Digest, None] = dict.fromkeys(self._passes.slices())
         """Slices that may have come to their threshold since the queue was last looked through."""
         self._is_to_fetch = True
@@ -45,6 +47,8 @@ class Slices:
     def cut(self, cut: tuple[CutSlice, ...]) -> bool:
         """Take own slices in; return whether there were new ones."""
         new = [item for item in cut if not self._is_held(item.digest)]
+        if new:
+            self._spacing.more_came()
         for item in new:
             self.know(KnownSlice(item.digest, self._rules.peer, item.rows, item.evaluation, held=True))
         self._queue_passes(
@@ -185,6 +189,7 @@ class Slices:
         if item.held:
             return True
         self._backoff.succeeded(author)
+        self._spacing.more_came()
         self.know(msgspec.structs.replace(item, held=True, rows=rows))
         if item.evaluation:
             self._queue_passes([], author, evaluation=1)
@@ -246,16 +251,23 @@ class Slices:
                     self._notebook.note(SliceSkipped(digest, uses))
             self._forget_if_done(digest)
 
-    def is_anything_queued(self) -> bool:
-        """Say whether there is something to train on."""
-        return bool(self._notebook.memory.queue)
+    def more_came(self) -> None:
+        """Readings came that are on no slice yet, or the peer began, and whatever feeds it may go on."""
+        self._spacing.more_came()
+
+    def is_anything_to_begin(self) -> bool:
+        """Say whether there is something to train on now."""
+        is_any = self._passes.is_any(self._spacing.may_begin)
+        if not is_any:
+            self._spacing.tell()
+        return is_any
 
     def begin(self) -> tuple[QueuedPass, ...]:
         """Choose the passes of a training cycle at random among those with the lowest number, and count them as uses.
 
         Random, so that peers that learn of the same slices at the same time do not all begin with the same one.
         """
-        chosen = self._passes.choose(self._rules.slices_per_cycle)
+        chosen = self._passes.choose(self._rules.slices_per_cycle, self._spacing.may_begin)
         for queued in chosen:
             self._count_use(queued)
         return chosen
@@ -264,7 +276,7 @@ class Slices:
         """Count a pass as begun; one that a crash interrupted was counted already."""
         if self._board.own_uses(queued.slice) >= queued.number:
             return
-        self._notebook.put("uses", queued.slice, Uses(queued.number))
+        self._notebook.put("uses", queued.slice, Uses(queued.number, self._spacing.next_turn()))
         self._to_check[queued.slice] = None
         item = self._notebook.memory.slices[queued.slice]
         if self._rules.sharing and (item.shared or not self._is_own(item)):
@@ -300,6 +312,11 @@ class Slices:
             return
         if not self._passes.is_queued(digest):
             self._notebook.order(ForgetSlice(digest))
+
+    @property
+    def held_until_s(self) -> float | None:
+        """When passes that wait may begin, unless more comes; ``None`` if none waits for that."""
+        return self._spacing.held_until_s
 
     def next_due_s(self, now_s: float) -> float | None:
         """Return when the next failed fetch may be repeated."""

@@ -1,6 +1,7 @@
 """From settings and stored state to what a machine and a workshop begin with: the same for both drivers."""
 
 import hashlib
+from typing import Final
 
 from learnae.config.settings import PeerSettings
 from learnae.errors import DamagedError, StateError
@@ -10,6 +11,9 @@ from learnae.performing.workshop import Workshop
 from learnae.values.ids import Digest, PeerId, SessionId
 from learnae.values.journal import PeerStarted
 from learnae.values.manifest import Manifest
+
+STREAM_SPACING: Final = 1_000
+"""Passes between two over one dataslice where sensors are read: more than most streams have without a pause."""
 
 
 def is_sharing(settings: PeerSettings, manifest: Manifest) -> bool:
@@ -37,6 +41,7 @@ def make_rules(settings: PeerSettings, manifest: Manifest, session: SessionId, p
         averaging=averaging.policy,
         soup_size=averaging.soup_size,
         slices_per_cycle=settings.training.slices_per_cycle,
+        pass_spacing=_pass_spacing(settings),
         expect_peers=network.expect_peers,
         quiet_period_s=network.quiet_period_s,
         presence_interval_s=network.presence_interval_s,
@@ -46,6 +51,13 @@ def make_rules(settings: PeerSettings, manifest: Manifest, session: SessionId, p
         max_fetches=network.max_fetches,
         allow=frozenset(settings.peer.allow),
     )
+
+
+def _pass_spacing(settings: PeerSettings) -> int:
+    given = settings.training.pass_spacing
+    if given is not None:
+        return given
+    return STREAM_SPACING if settings.network.sensors else 0
 
 
 def resume_model(workshop: Workshop, stored: OwnModel | None, *, own: Digest, initial: Digest) -> None:

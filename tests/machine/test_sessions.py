@@ -327,6 +327,7 @@ class World(RuleBasedStateMachine):
         sharing_allowed=st.sampled_from([True, True, True, False]),
         threshold=st.integers(1, 4),
         batch=st.integers(1, 2),
+        spacing=st.sampled_from([0, 1, 3]),
         charges=st.integers(1, 3),
         persistency=PERSISTENCY,
     )
@@ -338,6 +339,7 @@ class World(RuleBasedStateMachine):
         sharing_allowed: Any,
         threshold: Any,
         batch: Any,
+        spacing: Any,
         charges: Any,
         persistency: Any,
     ) -> None:
@@ -352,6 +354,7 @@ class World(RuleBasedStateMachine):
                 sharing=sharing_allowed and sharing,
                 overuse_threshold=threshold,
                 slices_per_cycle=batch,
+                pass_spacing=spacing,
                 seed=number,
                 quiet_period_s=7.3,
                 presence_interval_s=2.1,
