@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,7 @@ from learnae.values.manifest import Limits
 from learnae.values.scores import Score
 
 NOBODY = "0" * 64
-QUIET_S = 10.0
+HOLD_S = 10.0
 SCORE = Score(accuracy=0.5, loss=0.5, rows=1)
 
 
@@ -47,7 +48,7 @@ class Learner:
         told = Rules(
             session=SessionId(NOBODY), peer=PeerId(NOBODY), role=Role.FULL, initial=Digest(NOBODY), sharing_allowed=False,
             sharing=False, judge=Judge.LOSS, min_gain=0.0, passes=PASSES, overuse_threshold=1_000, limits=Limits(), seed=seed,
-            pass_spacing=spacing, quiet_period_s=QUIET_S, presence_interval_s=1e9,
+            pass_spacing=spacing, pass_hold_s=HOLD_S, presence_interval_s=1e9,
         )  # fmt: skip
         self._machine = Machine(told, Memory(), lambda said: SignedAnnouncement(said, "0" * 128))
         self.order: list[str] = []
@@ -61,7 +62,7 @@ class Learner:
 
     def rest(self) -> None:
         """Let nothing new come any more."""
-        self._tell(events.TimePassed(), QUIET_S)
+        self._tell(events.TimePassed(), HOLD_S)
 
     def _tell(self, event: events.Event, now_s: float) -> None:
         orders: list[Effect] = list(self._machine.handle(event, now_s))
@@ -100,6 +101,12 @@ def orders(names: tuple[str, ...], spacings: list[int], seed: int) -> dict[str, 
     return {**found, "a stream, one pass": list(names)}
 
 
+def mean_and_error(values: Sequence[float]) -> str:
+    """Write a mean with its standard error."""
+    error = statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else float("nan")
+    return f"{statistics.mean(values):+.2f} ± {error:.2f}"
+
+
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -108,7 +115,7 @@ def main() -> None:
     parser.add_argument("--exclude", nargs="*", default=["mass"])
     parser.add_argument("--rows", type=int, default=3_000)
     parser.add_argument("--test-rows", type=int, default=1_600)
-    parser.add_argument("--seeds", type=int, default=12)
+    parser.add_argument("--seeds", type=int, default=30)
     parser.add_argument("--framework", default="numpy")
     parser.add_argument("--spacings", type=int, nargs="+", default=[0, 32, 64, STREAM_SPACING])
     options = parser.parse_args()
@@ -133,9 +140,8 @@ def main() -> None:
     print(f"{'rows come from':24} {'accuracy %':>10} {'loss':>7} {'beside a file':>18}")
     for name, scores in found.items():
         apart = [100 * (one.accuracy - other.accuracy) for one, other in zip(scores, found["a file"], strict=True)]
-        error = statistics.stdev(apart) / len(apart) ** 0.5 if len(apart) > 1 else float("nan")
         accuracy, loss = (statistics.mean(values) for values in zip(*((s.accuracy, s.loss) for s in scores), strict=True))
-        print(f"{name:24} {100 * accuracy:10.2f} {loss:7.3f} {statistics.mean(apart):+10.2f} ± {error:.2f}")
+        print(f"{name:24} {100 * accuracy:10.2f} {loss:7.3f}     {mean_and_error(apart)}")
 
 
 if __name__ == "__main__":

@@ -235,7 +235,7 @@ class Trial:
         try:
             began_s = time.monotonic()
             files = {name: np.concatenate([self.validation[name], self.kept[name]]) for name in PEERS}
-            self._start(session, files, pass_spacing=spacing)
+            self._start(session, files, pass_spacing=spacing, pass_hold_s=self.options.quiet_period)
             kills = self._stream(session, sensors, forger)
             total = sum(len(rows) for rows in self.streams.values())
             for name in PEERS:
@@ -294,7 +294,7 @@ class Trial:
             sensor.finish(deadline_s)
         return kills
 
-    def _start(self, session: RunningSession, files: dict[str, Table], **training: int) -> None:
+    def _start(self, session: RunningSession, files: dict[str, Table], **training: float) -> None:
         for name, rows in files.items():
             session.start(
                 Member(name, rows), framework=self.options.framework, averaging=self._averaging,
@@ -338,7 +338,7 @@ def main() -> None:
     parser.add_argument("--test-rows", type=int, default=1_600)
     parser.add_argument("--weight", type=int, default=3, help="weight magnitude of the tangle")
     parser.add_argument("--sharing", action="store_true")
-    parser.add_argument("--quiet-period", type=float, default=20.0, help="seconds; of the peers")
+    parser.add_argument("--quiet-period", type=float, default=20.0, help="seconds; of the peers, and the hold of passes")
     parser.add_argument("--pass-spacings", type=int, nargs="+", default=[STREAM_SPACING], help="each is tried")
     options = parser.parse_args()
     wrong: list[str] = []

@@ -282,7 +282,9 @@ def play(hornet: PrivateTangle, sensor: KilledSensor, session: FedSession, own: 
     sensor.start()
     story.wait(lambda: sensor.count() > 0, "the first packet", sensor=sensor)
     admit(sensor, session.keys)
-    session.start(Member(PEER, own), framework=options.framework, averaging=Averaging.PAIRWISE, training=TRAINING)
+    session.start(
+        Member(PEER, own), framework=options.framework, averaging=Averaging.PAIRWISE, training=TRAINING | {"pass_hold_s": 5}
+    )
     story.tell("the sensor streams; it is admitted, and the peer starts")
     kill_sensor(options.packets // 3, half_sent=False)
 

@@ -412,7 +412,7 @@ class Trial:
 
     def _start(self, session: RunningSession, member: Member) -> None:
         session.start(
-            member, framework=self.options.framework, averaging=self._averaging, training=TRAINING,
+            member, framework=self.options.framework, averaging=self._averaging, training=TRAINING | {"pass_hold_s": QUIET_S},
             expect_peers=len(self.members) - 1, quiet_period_s=QUIET_S,
         )  # fmt: skip
 

@@ -23,6 +23,7 @@ import numpy as np
 from hepmass import HIDDEN, PASSES, POLICIES, SLICE_SIZE, TRAINING, open_framework
 from sessions import Member, RunningSession, Table, make_manifest, read_everything
 from sharing import accuracy
+from spacing import mean_and_error
 from tangle_sessions import await_readings
 
 from learnae.data.assignment import is_validation
@@ -95,7 +96,7 @@ class Trial:
         """Let the peers train on what sensors stream; return their mean accuracy in percent."""
         session = FedSession(self.folder / f"fed-{spacing}", self.manifest)
         try:
-            self._start(session, self.validation, pass_spacing=spacing)
+            self._start(session, self.validation, pass_spacing=spacing, pass_hold_s=self.options.quiet_period)
             session.trickle(self.streams, self.options.interval)
             for name in PEERS:
                 await_readings(session, name, self.options.rows, self.options.deadline)
@@ -104,7 +105,7 @@ class Trial:
             raise
         return self._score(session)
 
-    def _start(self, session: RunningSession, files: dict[str, Table], **training: int) -> None:
+    def _start(self, session: RunningSession, files: dict[str, Table], **training: float) -> None:
         for name, rows in files.items():
             session.start(
                 Member(name, rows),
@@ -131,9 +132,9 @@ def main() -> None:
     parser.add_argument("--test-rows", type=int, default=1_600)
     parser.add_argument("--policy", choices=list(POLICIES), default="soup", help="pairwise is the paper's, soup the better one")
     parser.add_argument("--interval", type=float, default=0.7, help="seconds between two packets of a sensor")
-    parser.add_argument("--quiet-period", type=float, default=3.0, help="seconds; of the peers")
+    parser.add_argument("--quiet-period", type=float, default=3.0, help="seconds; of the peers, and the hold of passes")
     parser.add_argument("--pass-spacings", type=int, nargs="+", default=[0, STREAM_SPACING], help="each is tried")
-    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--seeds", type=int, default=12)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--deadline", type=float, default=300.0, help="seconds for each step of a session")
     options = parser.parse_args()
@@ -150,9 +151,11 @@ def main() -> None:
         print(f"seed {seed}: files {files:5.2f}   {cells}", flush=True)
         for spacing, score in fed.items():
             apart[spacing].append(score - files)
+    first = apart[options.pass_spacings[0]]
     for spacing, found in apart.items():
-        error = statistics.stdev(found) / len(found) ** 0.5 if len(found) > 1 else float("nan")
-        print(f"spacing {spacing:5}: {statistics.mean(found):+.2f} ± {error:.2f} beside files")
+        gained = [one - other for one, other in zip(found, first, strict=True)]
+        beside = f"   {mean_and_error(gained)} beside spacing {options.pass_spacings[0]}" if found is not first else ""
+        print(f"spacing {spacing:5}: {mean_and_error(found)} beside files{beside}")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ DOINGS = {
     Phase.AVERAGING: "averaging with a model that is reported to be better",
     Phase.EXPLORING: "exploring: averaging with a new model",
     Phase.ADOPTING: "looking at the best model that was reported",
-    Phase.IDLE: "nothing to do, listening for news",
+    Phase.IDLE: "nothing to do now, listening for news",
     Phase.FINISHED: "finished, until news comes",
     Phase.STOPPED: "stopped",
 }

@@ -46,9 +46,17 @@ class TrainingSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
         Annotated[int, Meta(ge=0, le=1_000_000)] | None,
         Meta(
             description="Passes over other dataslices between two over the same one, while more keep coming; by default 1000 "
-            "where sensors are read, else none."
+            "where sensors are read, else 0."
         ),
     ] = None
+    pass_hold_s: Annotated[
+        float,
+        Meta(
+            ge=0.0,
+            le=31_536_000.0,
+            description="Seconds without new readings and dataslices after which passes need not lie apart any more.",
+        ),
+    ] = 120.0
 
     def for_framework(self) -> dict[str, object]:
         """Return what a framework is told when it is opened (``Context.training``).

@@ -201,7 +201,8 @@ class Machine:
             case events.ReadingsArrived():
                 if event.accepted or event.rejected:
                     self._notebook.note(ReadingsReceived(event.sensor, event.accepted, event.rejected))
-                self._slices.more_came()
+                if event.accepted:
+                    self._slices.more_came()
                 self._resting.news()
             case events.SlicesCut() | events.SlicesLost() | events.HashlistFetched() | events.SliceFetched():
                 self._slices_changed(event)
@@ -360,6 +361,8 @@ class Machine:
             return
         self._slices.drop_overused()
         can_train = self._slices.is_anything_to_begin()
+        if not can_train:
+            self._slices.tell_waiting()
         better, eligible = self._folding.eligible()
         if can_train and better:
             can_train = self._notebook.chance() < self._notebook.rules.train_probability

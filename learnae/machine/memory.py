@@ -64,7 +64,8 @@ class QueuedPass(msgspec.Struct, frozen=True):
 class Uses(msgspec.Struct, frozen=True):
     """How many passes over a slice this peer has begun, ever.
 
-    ``turn`` is the place of the last of them among all passes that this peer has begun, from 1.
+    ``turn`` is the place of the last of them among all that were begun since turns are counted or the state was lost, from 1;
+    0 for one that was begun before.
     """
 
     begun: int

@@ -51,19 +51,20 @@ class Passes:
         """Return the slices over which passes are queued."""
         return tuple(self._left)
 
-    def is_any(self, may_begin: Callable[[QueuedPass], bool]) -> bool:
+    def is_any(self, may_begin: Callable[[Digest, int], bool]) -> bool:
         """Say whether any pass is queued that may begin."""
-        return any(may_begin(queued) for queued in self._notebook.memory.queue.values())
+        return any(may_begin(queued.slice, queued.number) for queued in reversed(self._notebook.memory.queue.values()))
 
-    def choose(self, most: int, may_begin: Callable[[QueuedPass], bool]) -> tuple[QueuedPass, ...]:
+    def choose(self, most: int, may_begin: Callable[[Digest, int], bool]) -> tuple[QueuedPass, ...]:
         """Choose passes at random among those with the lowest number that may begin, each over another slice."""
         chosen: dict[Digest, QueuedPass] = {}
         for number in sorted(self._by_number):
-            left = [queued for digest in self._by_number[number] if may_begin(queued := QueuedPass(digest, number))]
-            left = [queued for queued in left if queued.slice not in chosen]
+            if len(chosen) == most:
+                break
+            left = [digest for digest in self._by_number[number] if digest not in chosen and may_begin(digest, number)]
             while left and len(chosen) < most:
-                queued = left.pop(self._notebook.draw(len(left)))
-                chosen[queued.slice] = queued
+                digest = left.pop(self._notebook.draw(len(left)))
+                chosen[digest] = QueuedPass(digest, number)
         return tuple(chosen.values())
 
 

@@ -92,7 +92,8 @@ class Resting:
     def settle(self, phase: Phase, *, has_rows: bool) -> tuple[Phase, Offer | None]:
         """Rest; finish when nothing relevant has come for a while, after a look at the best model of all.
 
-        Nothing finishes while what it made is on its way to the others: who stops then would take it along.
+        Nothing finishes while passes wait for their time, nor while what it made is on its way to the others: who stops then
+        would take it along.
 
         Args:
             phase: Where the peer stands.
@@ -112,7 +113,7 @@ class Resting:
         rest = Phase.IDLE
         if rules.role is not Role.FEEDER and not has_rows:
             rest = self._wait_for_rows()
-        if not is_quiet or self._board.peers - 1 < rules.expect_peers:
+        if not is_quiet or self._slices.held_until_s is not None or self._board.peers - 1 < rules.expect_peers:
             return rest, None
         is_judge = rules.role is not Role.FEEDER and has_rows
         offer = self._folding.adoptable(self._adoptions) if is_judge else None

@@ -19,7 +19,9 @@ class Rules:
         seed: Of this peer's random choices, 0 to 2**64 - 1.
         train_probability: Of training, where both training and averaging are possible.
         slices_per_cycle: How many dataslices one training cycle takes.
-        pass_spacing: How many passes over other dataslices lie between two over the same one, while more of them keep coming.
+        pass_spacing: How many passes over other dataslices lie between two over the same one, while more of them keep coming;
+            where it is small, a cycle may find fewer dataslices that are due than it could take.
+        pass_hold_s: How long nothing new, no reading and no dataslice, must have come before passes need not lie apart any more.
         expect_peers: How many other peers must have been seen before the peer may finish.
         quiet_period_s: How long nothing relevant must have come before the peer may finish.
         presence_interval_s: How often presence is announced, and one board fetched.
@@ -47,6 +49,7 @@ class Rules:
     soup_size: int = 4
     slices_per_cycle: int = 1
     pass_spacing: int = 0
+    pass_hold_s: float = 10.0
     expect_peers: int = 0
     quiet_period_s: float = 10.0
     presence_interval_s: float = 5.0

@@ -252,15 +252,16 @@ class Slices:
             self._forget_if_done(digest)
 
     def more_came(self) -> None:
-        """Readings came that are on no slice yet, or the peer began, and whatever feeds it may go on."""
+        """Readings came that are on no slice yet, or the peer started: dataslices may follow."""
         self._spacing.more_came()
 
     def is_anything_to_begin(self) -> bool:
         """Say whether there is something to train on now."""
-        is_any = self._passes.is_any(self._spacing.may_begin)
-        if not is_any:
-            self._spacing.tell()
-        return is_any
+        return self._passes.is_any(self._spacing.may_begin)
+
+    def tell_waiting(self) -> None:
+        """Say once that passes wait, if any does."""
+        self._spacing.tell()
 
     def begin(self) -> tuple[QueuedPass, ...]:
         """Choose the passes of a training cycle at random among those with the lowest number, and count them as uses.
@@ -315,7 +316,7 @@ class Slices:
 
     @property
     def held_until_s(self) -> float | None:
-        """When passes that wait may begin, unless more comes; ``None`` if none waits for that."""
+        """When all that is queued may begin, unless more comes; ``None`` if it may now, or nothing is queued."""
         return self._spacing.held_until_s
 
     def next_due_s(self, now_s: float) -> float | None:

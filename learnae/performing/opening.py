@@ -42,6 +42,7 @@ def make_rules(settings: PeerSettings, manifest: Manifest, session: SessionId, p
         soup_size=averaging.soup_size,
         slices_per_cycle=settings.training.slices_per_cycle,
         pass_spacing=_pass_spacing(settings),
+        pass_hold_s=settings.training.pass_hold_s,
         expect_peers=network.expect_peers,
         quiet_period_s=network.quiet_period_s,
         presence_interval_s=network.presence_interval_s,

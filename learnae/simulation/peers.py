@@ -54,7 +54,7 @@ class SimulatedPeer:
     Attributes:
         name: Its key is drawn from the simulation's seed and this.
         rows: Its own rows: float32 ``[rows, features + 1]``, unscaled, the target last; ``None`` for a trainer.
-        settings: As a real peer has them. Whatever names a file, and sensors, means nothing here.
+        settings: As a real peer has them. Whatever names a file means nothing here, and no sensor is read.
         computer: How fast it is.
         joins_s: When it starts for the first time.
         leaves_s: When it stops in an orderly way; never, if ``None``.

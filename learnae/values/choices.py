@@ -63,7 +63,7 @@ class Phase(StrEnum):
     EXPLORING = "exploring"
     ADOPTING = "adopting"
     IDLE = "idle"
-    """Nothing to do; the quiet period runs. A feeder serves here."""
+    """Nothing to do now; the quiet period runs, or passes wait for their time. A feeder serves here."""
     FINISHED = "finished"
     """Converged, until news comes."""
     STOPPED = "stopped"

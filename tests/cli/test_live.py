@@ -103,7 +103,7 @@ def test_it_shows_what_an_operator_wants_to_know() -> None:
         "hepmass / aaaaaaaa / full / numpy over localfs / 1 min 30 s",
         "75.00 % accuracy on 40 own rows, loss 0.5",
         "▁▁█",
-        "nothing to do, listening for news  1 min 15 s",
+        "nothing to do now, listening for news  1 min 15 s",
         "3, 1 trained, 1 of 1 averaged, 0 of 1 explored",
         "4 passes over dataslices wait",
         "1 other peer met so far",

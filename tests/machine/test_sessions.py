@@ -355,6 +355,7 @@ class World(RuleBasedStateMachine):
                 overuse_threshold=threshold,
                 slices_per_cycle=batch,
                 pass_spacing=spacing,
+                pass_hold_s=4.1,
                 seed=number,
                 quiet_period_s=7.3,
                 presence_interval_s=2.1,

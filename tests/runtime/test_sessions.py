@@ -72,7 +72,7 @@ class Place:
         given = {"session": self.path / "session.json", "state": self.path / name, "until": "converged", **(peer or {})}
         return PeerSettings(
             peer=PeerSection(**given),
-            training=TrainingSection(framework="numpy", epochs=2, learning_rate=0.01),
+            training=TrainingSection(framework="numpy", epochs=2, learning_rate=0.01, pass_hold_s=0.5),
             averaging=AveragingSection(),
             network=NetworkSection(**{"quiet_period_s": 0.5, "presence_interval_s": 0.1, "retry_s": 0.1, **network}),
             plugins={"localfs": {"folder": str(self.path / "ledger"), "poll_interval_s": 0.02, "fsync": False}},
