@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from learnae.config.duration import DURATION, parse_duration
 from learnae.config.persistency import LAST, parse_policy
-from learnae.config.training import Choice, TrainingSection
+from learnae.config.training import Choice, Seconds, TrainingSection
 from learnae.values.choices import Averaging, Role
 from learnae.values.ids import PeerId, SessionId
 from learnae.values.persistency import Persistency
@@ -22,7 +22,6 @@ Until = Annotated[
     ),
 ]
 Friend = Annotated[PeerId, Meta(pattern=r"^[0-9a-f]{64}\Z", extra={"accepted": "peer ids, 64 small hexadecimal digits each"})]
-Seconds = Annotated[float, Meta(ge=0.0, le=31_536_000.0)]
 Wait = Annotated[float, Meta(ge=0.01, le=31_536_000.0)]
 Models = Annotated[
     str, Meta(pattern=rf"^(all|{LAST}|best|none)\Z", extra={"accepted": "all, best, none, or last N such as last 3"})

@@ -8,6 +8,7 @@ from msgspec import Meta
 Choice = Annotated[
     str, Meta(pattern=r"^[a-z][a-z0-9-]{0,63}\Z", extra={"accepted": "a name of small letters, digits and hyphens"})
 ]
+Seconds = Annotated[float, Meta(ge=0.0, le=31_536_000.0)]
 Tuning = Annotated[dict[str, str | int | float | bool], Meta(max_length=64)]
 
 
@@ -50,12 +51,7 @@ class TrainingSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
         ),
     ] = None
     pass_hold_s: Annotated[
-        float,
-        Meta(
-            ge=0.0,
-            le=31_536_000.0,
-            description="Seconds without new readings and dataslices after which passes need not lie apart any more.",
-        ),
+        Seconds, Meta(description="Seconds without new readings and dataslices after which passes need not lie apart any more.")
     ] = 120.0
 
     def for_framework(self) -> dict[str, object]:

@@ -66,7 +66,7 @@ class Machine:
         self._resting = Resting(
             self._notebook,
             self._board,
-            slices=self._slices,
+            spacing=self._slices.spacing,
             folding=self._folding,
             offering=self._files.offering,
             sharing=self._files.sharing,
@@ -161,7 +161,7 @@ class Machine:
         due = [
             self._files.next_due_s(seen_s),
             self._slices.next_due_s(seen_s),
-            self._slices.held_until_s,
+            self._slices.spacing.held_until_s,
             self._folding.next_due_s(seen_s),
             self._catching.next_due_s(seen_s),
             self._recovers_until_s if self._notebook.core.recovering else None,
@@ -202,7 +202,7 @@ class Machine:
                 if event.accepted or event.rejected:
                     self._notebook.note(ReadingsReceived(event.sensor, event.accepted, event.rejected))
                 if event.accepted:
-                    self._slices.more_came()
+                    self._slices.spacing.more_came()
                 self._resting.news()
             case events.SlicesCut() | events.SlicesLost() | events.HashlistFetched() | events.SliceFetched():
                 self._slices_changed(event)
@@ -212,7 +212,7 @@ class Machine:
     def _start(self, event: events.Started) -> None:
         now_s = self._notebook.now_s
         rules = self._notebook.rules
-        self._slices.more_came()
+        self._slices.spacing.more_came()
         self._resting.news()
         self._has_inventory = event.inventory
         if event.recovering:
@@ -362,7 +362,7 @@ class Machine:
         self._slices.drop_overused()
         can_train = self._slices.is_anything_to_begin()
         if not can_train:
-            self._slices.tell_waiting()
+            self._slices.spacing.tell()
         better, eligible = self._folding.eligible()
         if can_train and better:
             can_train = self._notebook.chance() < self._notebook.rules.train_probability

@@ -8,7 +8,7 @@ from learnae.machine.folding import Folding
 from learnae.machine.notebook import Notebook
 from learnae.machine.offering import Offering
 from learnae.machine.sharing import Sharing
-from learnae.machine.slices import Slices
+from learnae.machine.spacing import Spacing
 from learnae.values.choices import Phase, Role
 from learnae.values.journal import Notice
 
@@ -29,11 +29,11 @@ class Resting:
     """Knows what the last decision was made of, so that nothing is decided twice on the same grounds."""
 
     def __init__(
-        self, notebook: Notebook, board: Board, *, slices: Slices, folding: Folding, offering: Offering, sharing: Sharing
+        self, notebook: Notebook, board: Board, *, spacing: Spacing, folding: Folding, offering: Offering, sharing: Sharing
     ) -> None:
         self._notebook = notebook
         self._board = board
-        self._slices = slices
+        self._spacing = spacing
         self._folding = folding
         self._offering = offering
         self._sharing = sharing
@@ -77,7 +77,7 @@ class Resting:
         self._is_news = False
         self._offers, self._counted = self._board.offers(), self._count()
         quiet_at_s = self.quiet_at_s if self.quiet_at_s > now_s else None
-        due = (self._folding.next_due_s(now_s), self._slices.held_until_s, quiet_at_s)
+        due = (self._folding.next_due_s(now_s), self._spacing.held_until_s, quiet_at_s)
         self._again_s = min((due_s for due_s in due if due_s is not None), default=None)
         if phase is not Phase.WAITING:
             self._waits_for = None
@@ -113,7 +113,7 @@ class Resting:
         rest = Phase.IDLE
         if rules.role is not Role.FEEDER and not has_rows:
             rest = self._wait_for_rows()
-        if not is_quiet or self._slices.held_until_s is not None or self._board.peers - 1 < rules.expect_peers:
+        if not is_quiet or self._spacing.held_until_s is not None or self._board.peers - 1 < rules.expect_peers:
             return rest, None
         is_judge = rules.role is not Role.FEEDER and has_rows
         offer = self._folding.adoptable(self._adoptions) if is_judge else None

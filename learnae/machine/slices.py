@@ -24,7 +24,11 @@ MAX_LOCATORS: Final = 16
 
 
 class Slices:
-    """Knows the slices, queues passes over them, and says which may begin."""
+    """Knows the slices, queues passes over them, and says which may begin.
+
+    Attributes:
+        spacing: Holds later passes back.
+    """
 
     def __init__(self, notebook: Notebook, board: Board) -> None:
         self._notebook = notebook
@@ -33,7 +37,7 @@ class Slices:
         self._fetching: set[tuple[FileKind, Digest]] = set()
         self._read_hashlists: set[Digest] = set()
         self._passes = Passes(notebook)
-        self._spacing = Spacing(notebook)
+        self.spacing = Spacing(notebook)
         self._to_check: dict[Digest, None] = dict.fromkeys(self._passes.slices())
         """Slices that may have come to their threshold since the queue was last looked through."""
         self._is_to_fetch = True
@@ -48,7 +52,7 @@ class Slices:
         """Take own slices in; return whether there were new ones."""
         new = [item for item in cut if not self._is_held(item.digest)]
         if new:
-            self._spacing.more_came()
+            self.spacing.more_came()
         for item in new:
             self.know(KnownSlice(item.digest, self._rules.peer, item.rows, item.evaluation, held=True))
         self._queue_passes(
@@ -189,7 +193,7 @@ class Slices:
         if item.held:
             return True
         self._backoff.succeeded(author)
-        self._spacing.more_came()
+        self.spacing.more_came()
         self.know(msgspec.structs.replace(item, held=True, rows=rows))
         if item.evaluation:
             self._queue_passes([], author, evaluation=1)
@@ -251,24 +255,16 @@ class Slices:
                     self._notebook.note(SliceSkipped(digest, uses))
             self._forget_if_done(digest)
 
-    def more_came(self) -> None:
-        """Readings came that are on no slice yet, or the peer started: dataslices may follow."""
-        self._spacing.more_came()
-
     def is_anything_to_begin(self) -> bool:
         """Say whether there is something to train on now."""
-        return self._passes.is_any(self._spacing.may_begin)
-
-    def tell_waiting(self) -> None:
-        """Say once that passes wait, if any does."""
-        self._spacing.tell()
+        return self._passes.is_any(self.spacing.may_begin)
 
     def begin(self) -> tuple[QueuedPass, ...]:
         """Choose the passes of a training cycle at random among those with the lowest number, and count them as uses.
 
         Random, so that peers that learn of the same slices at the same time do not all begin with the same one.
         """
-        chosen = self._passes.choose(self._rules.slices_per_cycle, self._spacing.may_begin)
+        chosen = self._passes.choose(self._rules.slices_per_cycle, self.spacing.may_begin)
         for queued in chosen:
             self._count_use(queued)
         return chosen
@@ -277,7 +273,7 @@ class Slices:
         """Count a pass as begun; one that a crash interrupted was counted already."""
         if self._board.own_uses(queued.slice) >= queued.number:
             return
-        self._notebook.put("uses", queued.slice, Uses(queued.number, self._spacing.next_turn()))
+        self._notebook.put("uses", queued.slice, Uses(queued.number, self.spacing.next_turn()))
         self._to_check[queued.slice] = None
         item = self._notebook.memory.slices[queued.slice]
         if self._rules.sharing and (item.shared or not self._is_own(item)):
@@ -313,11 +309,6 @@ class Slices:
             return
         if not self._passes.is_queued(digest):
             self._notebook.order(ForgetSlice(digest))
-
-    @property
-    def held_until_s(self) -> float | None:
-        """When all that is queued may begin, unless more comes; ``None`` if it may now, or nothing is queued."""
-        return self._spacing.held_until_s
 
     def next_due_s(self, now_s: float) -> float | None:
         """Return when the next failed fetch may be repeated."""

@@ -26,7 +26,7 @@ class Spacing:
         return self._turn
 
     def more_came(self) -> None:
-        """Readings or dataslices came, and probably there will be more."""
+        """Readings or dataslices came, or the peer started: probably there will be more."""
         self._over_at_s = self._notebook.now_s + self._notebook.rules.pass_hold_s
 
     @property
