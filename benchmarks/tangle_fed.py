@@ -30,8 +30,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import numpy as np
-from hepmass import HIDDEN, PASSES, POLICIES, SLICE_SIZE, TRAINING, open_framework
+from fed import PEERS, SENSORS, FedTrial, add_fed_options
+from hepmass import PASSES, SLICE_SIZE
 from learnae_iota.bundles.bundles import Posting
 from learnae_iota.mam.channel import Channel, channel_root
 from learnae_iota.mam.messages import create
@@ -43,31 +43,27 @@ from learnae_iota.tangle.fetching import Query
 from learnae_iota.tangle.tangle import Tangle as Ledger
 from learnae_iota.tangle.tangle import open_tangle
 from learnae_iota.trinary.trytes import ALPHABET
-from sessions import Member, RunningSession, Table, make_manifest
-from sharing import accuracy
+from sessions import RunningSession
 from tangle_sessions import (
     RunningSensor,
     Tangle,
-    add_options,
+    add_tangle_options,
     await_readings,
     complaints,
-    draw_rows,
     facts,
     file_slices,
     readings,
     running_tangle,
+    sensor_settings,
     wait_until,
 )
 
-from learnae.data.assignment import is_validation
-from learnae.performing.opening import STREAM_SPACING
 from learnae.values.ids import Digest
 from learnae.values.journal import Notice
 from learnae.values.manifest import Manifest
 
-PEERS = ("ann", "bob", "cyd")
-HONEST = ("north", "south")
-KILLED, RUBBISH, STRANGER = "east", "rubbish", "stranger"
+*HONEST, KILLED = SENSORS
+RUBBISH, STRANGER = "rubbish", "stranger"
 ADMITTED = (*HONEST, KILLED, RUBBISH)
 
 BUNDLE = 50
@@ -87,10 +83,7 @@ class FedSession(RunningSession):
         """Return the settings by which a peer finds the others, and its sensors."""
         return {
             **super().network(name, ledger),
-            "network.sensors": "iota",
-            "plugins.iota.nodes": self._tangle.url,
-            "plugins.iota.weight": self._tangle.weight,
-            "plugins.iota.sensor_keys_file": self.keys,
+            **sensor_settings(self._tangle, self.keys),
         }
 
     def command(self, name: str, config: Path) -> list[str]:
@@ -181,46 +174,8 @@ def garbage(features: tuple[str, ...], count: int) -> str:
     return "".join(json.dumps(kinds[index % len(kinds)]) + "\n" for index in range(count))
 
 
-class Trial:
+class Trial(FedTrial):
     """One seed: the same rows over the Tangle and in files."""
-
-    def __init__(self, options: argparse.Namespace, seed: int, folder: Path) -> None:
-        self.options, self.folder = options, folder
-        per_sensor = options.packets * options.instances_per_packet
-        need = options.test_rows + 5 * per_sensor  # of which a fifth is for validation
-        features, rows, classes = draw_rows(options, need)
-        order = np.random.Generator(np.random.PCG64(seed)).permutation(len(rows))
-        self._averaging, judge = POLICIES[options.policy]
-        self.manifest = make_manifest(
-            "fed", features, classes, hidden=HIDDEN, seed=seed, judge=judge, slice_size=SLICE_SIZE, passes=PASSES,
-            sharing=options.sharing, overuse_threshold=1_000,
-        )  # fmt: skip
-        self.columns = ("label", *features)
-        self.test, pool = rows[order[: options.test_rows]], rows[order[options.test_rows :]]
-        side = is_validation(pool, self.manifest)
-        validation, training = pool[side], pool[~side]
-        streamed, kept = 3 * per_sensor, len(PEERS) * options.file_rows
-        if len(training) < streamed + kept:
-            sys.exit(f"{len(training)} rows are for training; {streamed + kept} are needed: choose fewer --packets")
-        self.streams = dict(zip((*HONEST, KILLED), np.array_split(training[:streamed], 3), strict=True))
-        parts = np.array_split(training[streamed : streamed + kept], len(PEERS))
-        self.kept: dict[str, Table] = dict(zip(PEERS, parts, strict=True))
-        parts = np.array_split(validation[: len(PEERS) * options.validation_rows], len(PEERS))
-        self.validation: dict[str, Table] = dict(zip(PEERS, parts, strict=True))
-        self.framework = open_framework(options.framework, self.manifest, folder)
-
-    def by_file(self) -> dict[str, float]:
-        """Let the peers train on the same rows in files; return the accuracies."""
-        session = RunningSession(self.folder / "files", self.manifest)
-        everything = np.concatenate(list(self.streams.values()))
-        # Who shares trains on the few rows of the others' files too, and equal rows make equal dataslices, which count once.
-        shared = list(self.kept.values()) if self.options.sharing else []
-        self._start(
-            session,
-            {name: np.concatenate([self.validation[name], *(shared or [self.kept[name]]), everything]) for name in PEERS},
-        )
-        session.wait(self.options.deadline)
-        return self._scores(session)
 
     def fed(self, tangle: Tangle, spacing: int) -> tuple[dict[str, float], list[str]]:
         """Let the peers train on what sensors stream; return the accuracies, and what is wrong with what they trained on."""
@@ -234,8 +189,7 @@ class Trial:
         forger = Forger(tangle, self.manifest.name, list(self.columns))
         try:
             began_s = time.monotonic()
-            files = {name: np.concatenate([self.validation[name], self.kept[name]]) for name in PEERS}
-            self._start(session, files, pass_spacing=spacing, pass_hold_s=self.options.quiet_period)
+            self._start_fed(session, spacing)
             kills = self._stream(session, sensors, forger)
             total = sum(len(rows) for rows in self.streams.values())
             for name in PEERS:
@@ -294,13 +248,6 @@ class Trial:
             sensor.finish(deadline_s)
         return kills
 
-    def _start(self, session: RunningSession, files: dict[str, Table], **training: float) -> None:
-        for name, rows in files.items():
-            session.start(
-                Member(name, rows), framework=self.options.framework, averaging=self._averaging,
-                training={**TRAINING, **training}, expect_peers=len(PEERS) - 1, quiet_period_s=self.options.quiet_period,
-            )  # fmt: skip
-
     def _complaints(self, session: FedSession, kills: int) -> list[str]:
         told = [] if kills == 2 else [f"{KILLED} was killed at work {kills} times, and not twice: choose more --packets"]
         own = {name: file_slices(session, rows, None) for name, rows in self.kept.items()}
@@ -322,24 +269,15 @@ class Trial:
             refused = ", ".join(f"{sensor} {rejected[sensor]}" for sensor in sorted(+rejected))
             print(f"  {name:9} readings taken: {taken}; refused: {refused or 'none'}")
 
-    def _scores(self, session: RunningSession) -> dict[str, float]:
-        return {name: accuracy(self.framework, session, name, self.test) for name in PEERS}
-
 
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_options(parser)
-    parser.add_argument("--packets", type=int, default=20, help="of each honest sensor")
+    add_tangle_options(parser)
+    add_fed_options(parser)
     parser.add_argument("--garbage", type=int, default=1_050, help="readings that fit no schema; after 1,000 nobody listens")
     parser.add_argument("--flood", type=int, default=1_500, help="transactions at the next address of each honest sensor")
-    parser.add_argument("--validation-rows", type=int, default=100, help="of each peer")
-    parser.add_argument("--file-rows", type=int, default=0, help="rows for training in each peer's file")
-    parser.add_argument("--test-rows", type=int, default=1_600)
     parser.add_argument("--weight", type=int, default=3, help="weight magnitude of the tangle")
-    parser.add_argument("--sharing", action="store_true")
-    parser.add_argument("--quiet-period", type=float, default=20.0, help="seconds; of the peers, and the hold of passes")
-    parser.add_argument("--pass-spacings", type=int, nargs="+", default=[STREAM_SPACING], help="each is tried")
     options = parser.parse_args()
     wrong: list[str] = []
     for seed in range(options.first_seed, options.first_seed + options.seeds):

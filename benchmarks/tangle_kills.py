@@ -33,6 +33,7 @@ from hepmass import HIDDEN, PASSES, SLICE_SIZE, TRAINING
 from learnae_iota.nodes.client import PlainClient
 from learnae_iota.nodes.node import Node
 from sessions import Member, RunningSession, Table, make_manifest
+from tangle_sessions import Tangle, sensor_settings
 from tangle_stream import (
     INSTANCES,
     SECURITY,
@@ -79,12 +80,7 @@ class FedSession(RunningSession):
 
     def network(self, name: str, ledger: str) -> dict[str, object]:
         """Return the settings by which a peer finds others, and sensors."""
-        return super().network(name, ledger) | {
-            "network.sensors": "iota",
-            "plugins.iota.nodes": self.url,
-            "plugins.iota.weight": WEIGHT,
-            "plugins.iota.sensor_keys_file": self.keys,
-        }
+        return super().network(name, ledger) | sensor_settings(Tangle(self.url, WEIGHT), self.keys)
 
     def facts(self) -> list[AnyFact]:
         """Return what the peer's journal says."""

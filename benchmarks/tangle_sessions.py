@@ -68,6 +68,16 @@ class Tangle:
     weight: int
 
 
+def sensor_settings(tangle: Tangle, keys: Path) -> dict[str, object]:
+    """Return the settings by which a peer reads the sensors whose keys are in a file."""
+    return {
+        "network.sensors": "iota",
+        "plugins.iota.nodes": tangle.url,
+        "plugins.iota.weight": tangle.weight,
+        "plugins.iota.sensor_keys_file": keys,
+    }
+
+
 @contextlib.contextmanager
 def running_tangle(folder: Path, *, hornet: bool, weight: int) -> Iterator[Tangle]:
     """Run a node while the block lasts: HORNET with a coordinator (17 minutes at most), or the development node."""
@@ -302,17 +312,22 @@ def draw_rows(options: argparse.Namespace, need: int) -> tuple[tuple[str, ...], 
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what both benchmarks of the Tangle can be told."""
+    """Add what all benchmarks of fed peers can be told."""
     parser.add_argument("--data", type=Path)
     parser.add_argument("--label", default="label")
     parser.add_argument("--exclude", nargs="*", default=["mass"])
-    parser.add_argument("--hornet", action="store_true", help="a real HORNET (HORNET_BINARY) instead of the development node")
     parser.add_argument("--instances-per-packet", type=int, default=50)
     parser.add_argument("--policy", choices=list(POLICIES), default="soup", help="pairwise is the paper's, soup the better one")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--framework", default="numpy", help="numpy starts faster; jax gives the same arithmetic")
     parser.add_argument("--deadline", type=float, default=900.0, help="seconds for each step of a session")
+
+
+def add_tangle_options(parser: argparse.ArgumentParser) -> None:
+    """Add what those over the Tangle can be told."""
+    add_options(parser)
+    parser.add_argument("--hornet", action="store_true", help="a real HORNET (HORNET_BINARY) instead of the development node")
 
 
 class Trial:
@@ -370,10 +385,7 @@ class Trial:
                 session.extra[member.name] = {
                     "network.presence_interval_s": PRESENCE_S,
                     "network.retry_s": RETRY_S,
-                    "network.sensors": "iota",
-                    "plugins.iota.nodes": tangle.url,
-                    "plugins.iota.weight": tangle.weight,
-                    "plugins.iota.sensor_keys_file": keys,
+                    **sensor_settings(tangle, keys),
                     "plugins.iota.admit_secret_holders": False,
                 }
                 self._start(session, Member(member.name, kept[member.name]))
@@ -423,7 +435,7 @@ class Trial:
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_options(parser)
+    add_tangle_options(parser)
     parser.add_argument("--ledger", choices=["tangle", "folder", "paper"], required=True)
     parser.add_argument("--peers", type=int, default=5)
     parser.add_argument("--rows", type=int, default=400, help="rows of a peer, for training and validation")
