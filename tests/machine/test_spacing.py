@@ -7,7 +7,7 @@ import pytest
 from learnae.machine import effects, events
 from learnae.machine.effects import Train
 from learnae.values.choices import Phase, Role
-from learnae.values.journal import Notice, SliceUsed
+from learnae.values.journal import Notice, ReadingsReceived, SliceUsed
 
 HOLD_S = 10.0
 
@@ -77,10 +77,12 @@ def test_it_is_said_once_that_passes_wait(lab: Any, it: Any) -> None:
     assert [fact.text for fact in lab.of(made, Notice)] == ["later passes wait for 2 others, or for 10 s without anything new"]
 
 
-def test_what_is_no_reading_promises_nothing(lab: Any, it: Any) -> None:
+@pytest.mark.parametrize("rejected", [pytest.param(5, id="rubbish"), pytest.param(0, id="nothing")])
+def test_what_is_no_reading_promises_nothing(lab: Any, it: Any, rejected: int) -> None:
     _train(it, lab, it.cut("slice/1"))
     it.rest(HOLD_S - 1)
-    it.give(events.ReadingsArrived("north", accepted=0, rejected=5))
+    made = it.give(events.ReadingsArrived("north", accepted=0, rejected=rejected))
+    assert len(lab.of(made, ReadingsReceived)) == bool(rejected)
     assert lab.of(it.rest(1), Train)
 
 
